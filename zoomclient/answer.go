@@ -1,0 +1,193 @@
+package zoomclient
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxAnswer     = 64 << 10 // bytes of an answer's body that are read
+	maxFields     = 20
+	maxTrackingID = 128 // characters
+)
+
+// decodeAnswer reads an answer: status first, then a bounded part of the body, whatever its type says. failure is nil if
+// the answer reports success; err says that the body could not be read to its end or bound.
+func decodeAnswer(resp *http.Response) (failure *Error, err error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	content := decodeBody(body)
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusCreated, http.StatusNoContent:
+		if content.code() == 0 && !isHTML(body) {
+			return nil, err
+		}
+	}
+	return newError(resp.StatusCode, resp.Header, body, content, time.Now()), err
+}
+
+func newError(status int, header http.Header, body []byte, content answerBody, now time.Time) *Error {
+	e := &Error{
+		StatusCode: status,
+		Code:       content.code(),
+		Message:    clean(content.message(), maxMessage),
+		TrackingID: trackingID(header),
+		RetryAfter: parseRetryAfter(header.Get("Retry-After"), now),
+	}
+	if e.Message == "" && isHTML(body) {
+		e.Message = "an HTML page came instead of Zoom's answer"
+	}
+	for _, f := range content.Errors[:min(len(content.Errors), maxFields)] {
+		e.Fields = append(e.Fields, FieldError{clean(string(f.Field), maxMessage), clean(string(f.Message), maxMessage)})
+	}
+	if isRateLimit(e) {
+		e.Limit = limitType(header.Get("X-RateLimit-Type"), e.Message)
+	}
+	if e.Limit == LimitDaily && e.RetryAfter == 0 {
+		e.RetryAfter = untilMidnightUTC(now)
+	}
+	return e
+}
+
+func trackingID(header http.Header) string {
+	return clean(header.Get("X-Zm-Trackingid"), maxTrackingID)
+}
+
+// An answerBody is what Zoom's error bodies hold, under all the names that were seen.
+type answerBody struct {
+	Code         looseCode  `json:"code"`
+	ErrorCode    looseCode  `json:"errorCode"`
+	Message      looseText  `json:"message"`
+	ErrorMessage looseText  `json:"errorMessage"`
+	Reason       looseText  `json:"reason"`
+	Errors       fieldTexts `json:"errors"`
+}
+
+func (b answerBody) code() Code {
+	if b.Code != 0 {
+		return Code(b.Code)
+	}
+	return Code(b.ErrorCode)
+}
+
+func (b answerBody) message() string {
+	for _, text := range []looseText{b.Message, b.ErrorMessage, b.Reason} {
+		if text != "" {
+			return string(text)
+		}
+	}
+	return ""
+}
+
+// decodeBody never fails: what is not JSON becomes the message, and broken JSON is searched for code and message.
+func decodeBody(body []byte) answerBody {
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	if !bytes.HasPrefix(body, []byte("{")) {
+		if isHTML(body) {
+			return answerBody{}
+		}
+		return answerBody{Message: looseText(body)}
+	}
+	var content answerBody
+	if err := json.Unmarshal(body, &content); err != nil {
+		return salvage(body)
+	}
+	return content
+}
+
+var (
+	brokenCode    = regexp.MustCompile(`"(?:code|errorCode)"\s*:\s*"?(-?\d{1,9})\b`)
+	brokenMessage = regexp.MustCompile(`(?s)"(?:message|errorMessage)"\s*:\s*"(.*?)"?\s*\}?$`)
+)
+
+// salvage finds code and message in JSON that is none: Zoom sends unescaped quotes in the message of code 4711.
+func salvage(body []byte) answerBody {
+	var content answerBody
+	if m := brokenCode.FindSubmatch(body); m != nil {
+		n, _ := strconv.Atoi(string(m[1])) // nine digits always fit
+		content.Code = looseCode(n)
+	}
+	if m := brokenMessage.FindSubmatch(body); m != nil {
+		content.Message = looseText(m[1])
+	}
+	return content
+}
+
+// A looseCode is a number, or a number in quotes. Anything else is no code.
+type looseCode int32
+
+func (c *looseCode) UnmarshalJSON(data []byte) error {
+	n, err := strconv.ParseInt(strings.Trim(string(data), `"`), 10, 32)
+	if err == nil {
+		*c = looseCode(n)
+	}
+	return nil
+}
+
+// A looseText is a string. Anything else is no text.
+type looseText string
+
+func (t *looseText) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*t = looseText(text)
+	}
+	return nil
+}
+
+type fieldTexts []struct {
+	Field   looseText `json:"field"`
+	Message looseText `json:"message"`
+}
+
+// isHTML recognises the pages of proxies and edges, which come with any status.
+func isHTML(body []byte) bool {
+	start := bytes.ToLower(bytes.TrimSpace(body[:min(len(body), 512)]))
+	return bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html"))
+}
+
+func limitType(header, message string) LimitType {
+	switch {
+	case strings.HasPrefix(strings.ToLower(header), "daily"), strings.Contains(strings.ToLower(message), "daily rate limit"):
+		return LimitDaily
+	case strings.EqualFold(header, "QPS"), strings.Contains(strings.ToLower(message), "per-second rate limit"):
+		return LimitQPS
+	}
+	return ""
+}
+
+// untilMidnightUTC is how long a daily limit lasts (Zoom's rate-limit page).
+func untilMidnightUTC(now time.Time) time.Duration {
+	return now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now)
+}
+
+// parseRetryAfter returns how long a Retry-After header asks to wait: seconds, an HTTP date, or the ISO-8601 time that
+// Zoom's daily limit sends. What is garbage, negative or past is 0; what is huge is the longest Duration.
+func parseRetryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		if seconds > int64(longest/time.Second) {
+			return longest
+		}
+		return max(time.Duration(seconds), 0) * time.Second
+	}
+	date, err := http.ParseTime(value)
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00", "2006-01-02 15:04:05", time.DateOnly} {
+		if err != nil {
+			date, err = time.Parse(layout, value)
+		}
+	}
+	if err != nil {
+		return 0
+	}
+	return max(date.Sub(now), 0) // Sub saturates
+}
+
+// longest is the longest wait that is told apart; more would overflow.
+const longest time.Duration = 1<<63 - 1

@@ -1,0 +1,26 @@
+package zoomclient
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+)
+
+// checkProxyEnv refuses a proxy setting that net/http would pass over in silence, sending the token directly instead.
+// The value may hold a password: the error does not quote it.
+func checkProxyEnv() error {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		value := os.Getenv(name)
+		if value == "" {
+			continue
+		}
+		u, err := url.Parse(value)
+		if err != nil || u.Scheme == "" || u.Host == "" {
+			u, err = url.Parse("http://" + value)
+		}
+		if err != nil || u.Hostname() == "" {
+			return fmt.Errorf("zoom: the proxy in %s is not a valid URL; correct or unset it", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package zoomclient
+
+import (
+	"crypto/tls"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// minLimitDelay is the shortest pause after a 429 that names none: limits are counted by the second.
+const minLimitDelay = time.Second
+
+// decide says whether another attempt follows err, and after which delay. This is the only place where retries are decided.
+func (u *upload) decide(err error) (delay time.Duration, again bool) {
+	answer, answered := errors.AsType[*Error](err)
+	lost, unanswered := errors.AsType[*noAnswer](err)
+	if unanswered {
+		u.unconfirmed = u.unconfirmed || lost.whole
+		u.expect = u.expect || lost.taken > 0
+	}
+	_, tooLong := errors.AsType[*longLimit](err)
+	switch {
+	case tooLong:
+		return 0, false
+	case answered && answer.refusesToken():
+		_, refreshable := u.tokens.(TokenRefresher)
+		again = refreshable && !u.refreshed
+		u.refreshed = true
+	case answered && isRateLimit(answer):
+		// The pause is waited for at the start of the next attempt, by this upload as by all others.
+		u.pause.extend(time.Now().Add(u.limitDelay(answer)), answer)
+		again = u.tries < u.retry.MaxAttempts
+	case isTransient(err) && u.tries < u.retry.MaxAttempts:
+		delay, again = u.backoff(), true
+		if answered && answer.RetryAfter > delay {
+			delay = answer.RetryAfter
+			u.waited += delay
+			again = u.waited <= u.retry.MaxWait
+		}
+	}
+	return delay, again
+}
+
+// limitDelay is how long a 429 holds everything back.
+func (u *upload) limitDelay(answer *Error) time.Duration {
+	if answer.RetryAfter > 0 {
+		return answer.RetryAfter
+	}
+	return max(u.backoff(), minLimitDelay)
+}
+
+// backoff is a random time between bounds that double with every try: from MinDelay, up to MaxDelay. Chance keeps clients from moving in step.
+func (u *upload) backoff() time.Duration {
+	longest := u.retry.MinDelay
+	for range u.tries {
+		longest = min(longest*2, u.retry.MaxDelay)
+	}
+	shortest := max(u.retry.MinDelay, longest/2)
+	return shortest + rand.N(longest-shortest+1)
+}
+
+// isTransient reports whether the same request may succeed later.
+func isTransient(err error) bool {
+	if answer, ok := errors.AsType[*Error](err); ok {
+		return answer.StatusCode == http.StatusRequestTimeout || answer.StatusCode == http.StatusTooEarly || answer.StatusCode >= 500
+	}
+	if token, ok := errors.AsType[*tokenError](err); ok {
+		return token.temporary
+	}
+	if _, ok := errors.AsType[*noAnswer](err); ok {
+		_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
+		return !certificate
+	}
+	return false
+}
+
+// refusesToken reports whether another token may help; a missing scope is not mended by one.
+func (e *Error) refusesToken() bool {
+	return e.Is(ErrUnauthorized) && e.Code != CodeMissingScope && e.Code != codeMissingScopeOld
+}

@@ -1,0 +1,224 @@
+package zoomclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// DefaultTokenURL is Zoom's token endpoint. Zoom for Government is https://zoomgov.com/oauth/token.
+const DefaultTokenURL = "https://zoom.us/oauth/token"
+
+const (
+	tokenTimeout    = 30 * time.Second // of one request to the token endpoint
+	holdFailure     = time.Second      // a failure is given to all who ask within it
+	minTokenLife    = time.Minute
+	maxTokenLife    = time.Hour
+	maxRenewalAhead = time.Minute // a token is renewed this long before it expires, or a tenth of its life if that is less
+)
+
+// ServerToServer gets tokens for a Server-to-Server OAuth app. It is ready to use once the first three fields are set;
+// they must not be changed after that. It is used as *ServerToServer, which is safe for concurrent use, and it prints
+// without its secret.
+//
+// Zoom may make the previous token invalid when it gives a new one, so all who ask share one request at a time and one
+// token, and a failure is shared for a second. A token is renewed a minute before it expires; a missing or odd lifetime
+// is taken as between a minute and an hour.
+type ServerToServer struct {
+	AccountID, ClientID, ClientSecret string
+
+	TokenURL   string       // default [DefaultTokenURL]; https, except on loopback
+	HTTPClient *http.Client // default: bounded; it is copied, and never follows redirects
+
+	state *tokenState // behind a pointer, so that printing a copy needs no lock
+}
+
+type tokenState struct {
+	client *http.Client
+	turn   chan struct{} // holds an element while somebody reads or replaces what follows
+
+	token   string
+	renewAt time.Time
+	failure error
+	until   time.Time // how long failure is given to others
+}
+
+// stateMu guards the making of every ServerToServer's state.
+var stateMu sync.Mutex
+
+// Token returns the current token, and gets one first if there is none or it is about to expire.
+func (s *ServerToServer) Token(ctx context.Context) (string, error) { return s.Refresh(ctx, "") }
+
+// Refresh returns a token other than rejected: the current one if it has been replaced already, or else a new one.
+func (s *ServerToServer) Refresh(ctx context.Context, rejected string) (string, error) {
+	state, err := s.ready()
+	if err != nil {
+		return "", err
+	}
+	select {
+	case state.turn <- struct{}{}:
+		defer func() { <-state.turn }()
+	case <-ctx.Done():
+		return "", &tokenError{message: causeText(context.Cause(ctx)), cause: ctx.Err()}
+	}
+	if state.token != "" && state.token != rejected && time.Now().Before(state.renewAt) {
+		return state.token, nil
+	}
+	if time.Now().Before(state.until) {
+		return "", state.failure
+	}
+	token, life, err := s.request(ctx, state.client)
+	switch {
+	case err == nil:
+		state.token, state.failure, state.until = token, nil, time.Time{}
+		state.renewAt = time.Now().Add(life - min(maxRenewalAhead, life/10))
+	case ctx.Err() == nil: // a caller who gave up says nothing about the endpoint
+		state.failure, state.until = err, time.Now().Add(holdFailure)
+	}
+	return token, err
+}
+
+func (s *ServerToServer) ready() (*tokenState, error) {
+	stateMu.Lock()
+	defer stateMu.Unlock()
+	if s.state != nil {
+		return s.state, nil
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	client, err := newHTTPClient()
+	if s.HTTPClient != nil {
+		client, err = withoutRedirects(s.HTTPClient), nil
+	}
+	if err != nil {
+		return nil, &tokenError{message: causeText(err), cause: err}
+	}
+	s.state = &tokenState{client: client, turn: make(chan struct{}, 1)}
+	return s.state, nil
+}
+
+func (s *ServerToServer) check() error {
+	for _, field := range []struct{ name, value string }{
+		{"AccountID", s.AccountID}, {"ClientID", s.ClientID}, {"ClientSecret", s.ClientSecret},
+	} {
+		if field.value == "" {
+			return &tokenError{message: "ServerToServer." + field.name + " is empty"}
+		}
+		if clean(field.value, maxMessage) != field.value {
+			return &tokenError{message: "ServerToServer." + field.name + " holds a line break or another character that does not belong there"}
+		}
+	}
+	if _, err := parseEndpoint("token URL", s.tokenURL()); err != nil {
+		return &tokenError{message: strings.TrimPrefix(err.Error(), "zoom: "), cause: err}
+	}
+	return nil
+}
+
+func (s *ServerToServer) tokenURL() string {
+	if s.TokenURL == "" {
+		return DefaultTokenURL
+	}
+	return s.TokenURL
+}
+
+// request makes one request for a token, as Zoom wants it: the app's ID and secret in the header, the account in the body.
+func (s *ServerToServer) request(ctx context.Context, client *http.Client) (token string, life time.Duration, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, tokenTimeout, fmt.Errorf("the token endpoint did not answer within %v", tokenTimeout))
+	defer cancel()
+	form := url.Values{"grant_type": {"account_credentials"}, "account_id": {s.AccountID}}.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.tokenURL(), strings.NewReader(form))
+	if err != nil {
+		return "", 0, &tokenError{message: "the token URL is not valid"}
+	}
+	req.GetBody = nil // net/http must not ask twice on its own
+	req.SetBasicAuth(s.ClientID, s.ClientSecret)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", userAgent(""))
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", 0, tokenUnreachable(ctx, req.URL.Host, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if resp.StatusCode != http.StatusOK {
+		return "", 0, &tokenError{message: tokenRefusal(resp, body), temporary: resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500}
+	}
+	if err != nil {
+		return "", 0, tokenUnreachable(ctx, req.URL.Host, err)
+	}
+	return decodeToken(resp, body)
+}
+
+func tokenUnreachable(ctx context.Context, host string, err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return &tokenError{message: fmt.Sprintf("%s: %s", host, causeText(err)), cause: err, temporary: true}
+}
+
+// tokenRefusal is the endpoint's own reason for a refusal, and what to do.
+func tokenRefusal(resp *http.Response, body []byte) string {
+	var answer struct {
+		Reason           looseText `json:"reason"`
+		Error            looseText `json:"error"`
+		ErrorDescription looseText `json:"error_description"`
+	}
+	_ = json.Unmarshal(body, &answer) // an empty or odd body leaves the status
+	message := fmt.Sprintf("the token endpoint answered %d", resp.StatusCode)
+	for _, text := range []looseText{answer.Reason, answer.ErrorDescription, answer.Error} {
+		if text != "" {
+			message += fmt.Sprintf(": %s", clean(string(text), maxMessage))
+			break
+		}
+	}
+	if answer.Error != "" && answer.Reason != "" {
+		message += fmt.Sprintf(" (%s)", clean(string(answer.Error), maxMessage))
+	}
+	switch {
+	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
+		return message + "; try again later"
+	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+		return message + "; redirects are never followed: check the token URL"
+	}
+	return message + "; check account ID, client ID and client secret, and that the app is a Server-to-Server OAuth app and activated"
+}
+
+// decodeToken reads the answer to a token request, tolerant of everything but the token itself.
+func decodeToken(resp *http.Response, body []byte) (token string, life time.Duration, err error) {
+	var answer struct {
+		AccessToken string          `json:"access_token"`
+		ExpiresIn   json.RawMessage `json:"expires_in"`
+		Error       looseText       `json:"error"`
+	}
+	if json.Unmarshal(body, &answer) != nil || answer.Error != "" || answer.AccessToken == "" {
+		return "", 0, &tokenError{message: tokenRefusal(resp, body) + " (the answer holds no token)"}
+	}
+	if err := checkToken(answer.AccessToken); err != nil {
+		return "", 0, err
+	}
+	seconds, _ := strconv.ParseFloat(strings.Trim(string(answer.ExpiresIn), `"`), 64) // what is no number is 0
+	// The smallest and largest seconds are clamped as floats, which do not overflow.
+	life = time.Duration(max(minTokenLife.Seconds(), min(maxTokenLife.Seconds(), seconds))) * time.Second
+	return answer.AccessToken, life, nil
+}
+
+// Format prints s without its secret, whatever the verb.
+func (s ServerToServer) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "zoomclient.ServerToServer(client %s, secret)", clean(s.ClientID, maxMessage))
+}
+
+// MarshalText is used by encoding/json and log/slog; it does not show the secret either.
+func (s ServerToServer) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%v", s), nil }

@@ -1,0 +1,214 @@
+package zoomclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// answerTimeout bounds how long the body of an answer may take once its header has come.
+const answerTimeout = 10 * time.Second
+
+var (
+	errAttemptTimeout = errors.New("no answer in the time allowed for one attempt")
+	errStalled        = fmt.Errorf("the server took no byte of the picture for %v", stallTimeout)
+	errSlowAnswer     = fmt.Errorf("the body of the answer did not end within %v", answerTimeout)
+	errEarlySuccess   = errors.New("the server reported success before it had taken the whole picture")
+)
+
+// An upload is one call of UploadPicture.
+type upload struct {
+	*Client
+	userID string
+	pic    Picture
+
+	attempts    int           // requests made
+	tries       int           // attempts and tokens that could not be had: what MaxAttempts bounds
+	waited      time.Duration // for rate limits
+	rejected    string        // a token that Zoom refused and that is still to be replaced
+	refreshed   bool          // a token was replaced: a second refusal is final
+	expect      bool          // an attempt broke off while it was sent: ask before sending the next
+	unconfirmed bool          // an attempt was sent whole and never answered
+	last        error         // of the attempt before
+}
+
+// run makes attempts until one succeeds or none may follow.
+func (u *upload) run(ctx context.Context) (Result, error) {
+	for {
+		result, err := u.attempt(ctx)
+		if err == nil {
+			return result, nil
+		}
+		delay, again := u.decide(err)
+		if ctx.Err() != nil || !again {
+			return Result{Attempts: u.attempts}, u.end(ctx, err)
+		}
+		u.log.LogAttrs(ctx, slog.LevelWarn, "zoom: trying again", slog.String("user", u.userID),
+			slog.Int("attempt", u.attempts), slog.Duration("delay", delay), slog.String("failure", causeText(err)))
+		u.last = err
+		if err := sleep(ctx, delay); err != nil {
+			return Result{Attempts: u.attempts}, u.end(ctx, err)
+		}
+	}
+}
+
+// attempt takes one upload through all its layers, in order.
+func (u *upload) attempt(ctx context.Context) (Result, error) {
+	if err := u.waitTurn(ctx); err != nil {
+		return Result{}, err
+	}
+	u.tries++
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ctx, cancel := context.WithTimeoutCause(ctx, u.retry.AttemptTimeout, errAttemptTimeout)
+	defer cancel()
+
+	token, err := u.token(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	body := newBody(u.pic, stop)
+	defer body.Close()
+	req, err := u.newRequest(ctx, token, body)
+	if err != nil {
+		return Result{}, err
+	}
+	u.attempts++
+	resp, err := u.http.Do(req)
+	if err != nil {
+		return Result{}, body.noAnswer(ctx, err)
+	}
+	defer resp.Body.Close()
+
+	slow := time.AfterFunc(answerTimeout, func() { stop(errSlowAnswer) })
+	defer slow.Stop()
+	return u.read(ctx, token, resp, body)
+}
+
+// waitTurn sits out the client's pause, then waits for the limiter.
+func (u *upload) waitTurn(ctx context.Context) error {
+	for {
+		for {
+			d, cause := u.pause.remaining()
+			if d == 0 {
+				break
+			}
+			if u.waited+d > u.retry.MaxWait {
+				cause.RetryAfter = d
+				return &longLimit{&cause}
+			}
+			u.waited += d
+			u.log.LogAttrs(ctx, slog.LevelWarn, "zoom: rate limited", slog.String("user", u.userID), slog.Duration("delay", d))
+			if err := sleep(ctx, d); err != nil {
+				return err
+			}
+		}
+		if u.limiter == nil {
+			return ctx.Err()
+		}
+		// Without its deadline: a rate.Limiter would fail at once, with an error that does not match the context's.
+		if err := u.limiter.Wait(noDeadline{ctx}); err != nil {
+			return fmt.Errorf("zoom: waiting for the limiter: %w", err)
+		}
+		if d, _ := u.pause.remaining(); d == 0 {
+			return nil
+		}
+	}
+}
+
+// A longLimit is a rate limit that asks for more patience than MaxWait.
+type longLimit struct{ answer *Error }
+
+func (l *longLimit) Error() string { return l.answer.Error() }
+func (l *longLimit) Unwrap() error { return l.answer }
+
+type noDeadline struct{ context.Context }
+
+func (noDeadline) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// token returns the token to send, and replaces the one that Zoom refused before.
+func (u *upload) token(ctx context.Context) (string, error) {
+	var token string
+	var err error
+	if refresher, ok := u.tokens.(TokenRefresher); ok && u.rejected != "" {
+		token, err = refresher.Refresh(ctx, u.rejected)
+	} else {
+		token, err = u.tokens.Token(ctx)
+	}
+	if err == nil {
+		err = checkToken(token)
+	}
+	if err == nil {
+		u.rejected = ""
+		return token, nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = &tokenError{message: causeText(cause), cause: cause, temporary: cause == errAttemptTimeout}
+	}
+	if !errors.Is(err, ErrToken) {
+		err = &tokenError{message: causeText(err), cause: err}
+	}
+	return "", err
+}
+
+// read turns an answer into a result or an error.
+func (u *upload) read(ctx context.Context, token string, resp *http.Response, body *body) (Result, error) {
+	failure, err := decodeAnswer(resp)
+	u.log.LogAttrs(ctx, slog.LevelDebug, "zoom: attempt", slog.String("user", u.userID),
+		slog.Int("attempt", u.attempts), slog.Int("status", resp.StatusCode))
+	switch {
+	case failure != nil:
+		if failure.refusesToken() {
+			u.rejected = token
+		}
+		return Result{}, failure
+	case !body.whole():
+		return Result{}, body.noAnswer(ctx, errEarlySuccess)
+	case err != nil: // half an answer may hide an error code
+		return Result{}, body.noAnswer(ctx, err)
+	}
+	return Result{
+		Location:   clean(resp.Header.Get("Content-Location"), maxMessage),
+		TrackingID: trackingID(resp.Header),
+		Attempts:   u.attempts,
+	}, nil
+}
+
+// end is the error that the caller gets.
+func (u *upload) end(ctx context.Context, err error) error {
+	if long, ok := errors.AsType[*longLimit](err); ok {
+		err = long.answer
+	}
+	answer, answered := errors.AsType[*Error](err)
+	lost, unanswered := errors.AsType[*noAnswer](err)
+	if answered {
+		answer.Attempts = u.attempts
+	}
+	switch {
+	case ctx.Err() != nil:
+		err = stopped(ctx, u.attempts, u.lastFailure(ctx, err))
+	case unanswered && lost.whole:
+		err = &uploadError{fmt.Sprintf("the picture was sent but no answer came: %s (%s)", lost, countAttempts(u.attempts)), []error{err}}
+	case unanswered:
+		err = &uploadError{fmt.Sprintf("the picture could not be sent: %s (%s)", lost, countAttempts(u.attempts)), []error{err}}
+	}
+	if u.unconfirmed {
+		return &uploadError{strings.TrimPrefix(causeText(err), "zoom: ") + "; the picture may have been set: upload it again or look at the profile", []error{err, ErrUnconfirmed}}
+	}
+	return err
+}
+
+// lastFailure is what went wrong before the context ended, if anything did.
+func (u *upload) lastFailure(ctx context.Context, err error) error {
+	if errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)) {
+		err = u.last
+	}
+	if answer, ok := errors.AsType[*Error](err); ok {
+		answer.Attempts = u.attempts
+	}
+	return err
+}
