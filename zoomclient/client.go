@@ -55,6 +55,7 @@ func (c *Client) String() string { return "zoomclient.Client(" + c.base.String()
 
 // A Result is what is known after an upload.
 type Result struct {
+	StatusCode int    // 201, 200 or 204; 0 beside an error
 	Location   string // Content-Location, if Zoom sent one
 	TrackingID string // x-zm-trackingid, for Zoom's support
 	Attempts   int    // requests for the picture that were made; set beside an error too

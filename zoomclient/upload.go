@@ -172,6 +172,7 @@ func (u *upload) read(ctx context.Context, token string, resp *http.Response, bo
 		return Result{}, body.noAnswer(ctx, err)
 	}
 	return Result{
+		StatusCode: resp.StatusCode,
 		Location:   clean(resp.Header.Get("Content-Location"), maxMessage),
 		TrackingID: trackingID(resp.Header),
 		Attempts:   u.attempts,

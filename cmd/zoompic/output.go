@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/zoompic/zoompic/zoomclient"
+)
+
+// Exit codes, as the help text lists them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitCredentials = 3
+	exitLimited     = 4
+	exitInterrupted = 130
+)
+
+var (
+	goVersion = runtime.Version()
+	platform  = runtime.GOOS + "/" + runtime.GOARCH
+)
+
+type versionInfo struct {
+	Version  string `json:"version"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// An outcome is what --json prints of one file.
+type outcome struct {
+	User       string   `json:"user,omitempty"`
+	File       string   `json:"file"`
+	Type       string   `json:"type,omitempty"`
+	Width      int      `json:"width,omitempty"`
+	Height     int      `json:"height,omitempty"`
+	Size       int64    `json:"size,omitempty"`
+	Trailing   int64    `json:"trailing_bytes,omitempty"`
+	SHA256     string   `json:"sha256,omitempty"`
+	Status     int      `json:"status,omitempty"`
+	Location   string   `json:"location,omitempty"`
+	TrackingID string   `json:"tracking_id,omitempty"`
+	Attempts   int      `json:"attempts,omitempty"`
+	Verified   bool     `json:"verified,omitempty"`
+	Failure    *failure `json:"error,omitempty"`
+}
+
+// A failure is an error that knows how the command ends.
+type failure struct {
+	Exit       int             `json:"exit"`
+	Message    string          `json:"message"`
+	Code       zoomclient.Code `json:"code,omitempty"`
+	RetryAfter float64         `json:"retry_after_seconds,omitempty"`
+
+	printed bool // every message has been printed
+}
+
+func (f *failure) Error() string { return f.Message }
+
+// newFailure says in plain words what went wrong with subject, and picks the exit code.
+func newFailure(exit int, subject string, err error) *failure {
+	message := strings.TrimPrefix(err.Error(), "zoom: ")
+	if subject != "" {
+		message = subject + ": " + message
+	}
+	f := &failure{Exit: exit, Message: message}
+	if answer, ok := errors.AsType[*zoomclient.Error](err); ok {
+		f.Code, f.RetryAfter = answer.Code, answer.RetryAfter.Round(time.Second).Seconds()
+	}
+	return f
+}
+
+// exitCode is how an upload that failed ends the command.
+func exitCode(ctx context.Context, err error) int {
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return exitInterrupted
+	case errors.Is(err, zoomclient.ErrInvalidUserID), isBadPicture(err):
+		return exitUsage
+	case errors.Is(err, zoomclient.ErrToken), errors.Is(err, zoomclient.ErrUnauthorized), errors.Is(err, zoomclient.CodeMissingScope):
+		return exitCredentials
+	case errors.Is(err, zoomclient.ErrRateLimited):
+		return exitLimited
+	}
+	return exitFailed
+}
+
+func isBadPicture(err error) bool {
+	return errors.Is(err, zoomclient.ErrEmptyPicture) || errors.Is(err, zoomclient.ErrTooLarge) ||
+		errors.Is(err, zoomclient.ErrUnsupportedFormat) || errors.Is(err, zoomclient.ErrDamagedPicture)
+}
+
+// report prints how the command ended, unless that is done, and returns the exit code. What is no failure of ours is a
+// mistake in the command line.
+func (c *command) report(ctx context.Context, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	f, ok := errors.AsType[*failure](err)
+	if !ok {
+		f = &failure{Exit: exitUsage, Message: err.Error() + "\nRun 'zoompic --help' for how it is used."}
+	}
+	if !f.printed {
+		fmt.Fprintf(c.stderr, "zoompic: %s\n", f.Message)
+	}
+	return f.Exit
+}
+
+// print writes a result to standard output: as JSON of value, or as text.
+func (c *command) print(value any, format string, args ...any) error {
+	var err error
+	if c.json {
+		err = json.NewEncoder(c.stdout).Encode(value)
+	} else {
+		_, err = fmt.Fprintf(c.stdout, format, args...)
+	}
+	if err != nil {
+		return &failure{Exit: exitFailed, Message: "writing to standard output: " + err.Error()}
+	}
+	return nil
+}
+
+// fail ends the command with f, of which --json prints what is known in o.
+func (c *command) fail(o outcome, f *failure) error {
+	if c.json {
+		o.Failure = f
+		if err := c.print(o, ""); err != nil {
+			return err
+		}
+	}
+	return f
+}
+
+// describe names a checked picture: type, dimensions and size.
+func describe(pic zoomclient.Picture) string {
+	width, height := pic.Dimensions()
+	return fmt.Sprintf("%s, %d × %d pixels, %s", pic.ContentType(), width, height, countBytes(pic.Size()))
+}
+
+func countBytes(n int64) string {
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits + " bytes"
+}
