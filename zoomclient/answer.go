@@ -95,10 +95,10 @@ func decodeBody(body []byte) answerBody {
 		return answerBody{Message: looseText(body)}
 	}
 	var content answerBody
-	if err := json.Unmarshal(body, &content); err != nil {
+	if _, broken := errors.AsType[*json.SyntaxError](json.Unmarshal(body, &content)); broken {
 		return salvage(body)
 	}
-	return content
+	return content // of a field with another type than expected the rest is still good
 }
 
 var (

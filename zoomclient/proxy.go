@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 )
 
 // checkProxyEnv refuses a proxy setting that net/http would pass over in silence, sending the token directly instead.
@@ -14,10 +15,10 @@ func checkProxyEnv() error {
 		if value == "" {
 			continue
 		}
-		u, err := url.Parse(value)
-		if err != nil || u.Scheme == "" || u.Host == "" {
-			u, err = url.Parse("http://" + value)
+		if !strings.Contains(value, "://") {
+			value = "http://" + value // as net/http takes it
 		}
+		u, err := url.Parse(value)
 		if err != nil || u.Hostname() == "" {
 			return fmt.Errorf("zoom: the proxy in %s is not a valid URL; correct or unset it", name)
 		}

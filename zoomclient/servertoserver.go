@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -26,8 +27,8 @@ const (
 )
 
 // ServerToServer gets tokens for a Server-to-Server OAuth app. It is ready to use once the first three fields are set;
-// they must not be changed after that. It is used as *ServerToServer, which is safe for concurrent use, and it prints
-// without its secret.
+// they must not be changed after that. It is used as *ServerToServer, which is safe for concurrent use and prints without
+// its secret; keep it as a pointer in structs of your own, because fmt shows the fields of a copy in an unexported field.
 //
 // Zoom may make the previous token invalid when it gives a new one, so all who ask share one request at a time and one
 // token, and a failure is shared for a second. A token is renewed a minute before it expires; a missing or odd lifetime
@@ -209,10 +210,19 @@ func decodeToken(resp *http.Response, body []byte) (token string, life time.Dura
 	if err := checkToken(answer.AccessToken); err != nil {
 		return "", 0, err
 	}
-	seconds, _ := strconv.ParseFloat(strings.Trim(string(answer.ExpiresIn), `"`), 64) // what is no number is 0
-	// The smallest and largest seconds are clamped as floats, which do not overflow.
-	life = time.Duration(max(minTokenLife.Seconds(), min(maxTokenLife.Seconds(), seconds))) * time.Second
-	return answer.AccessToken, life, nil
+	return answer.AccessToken, tokenLife(strings.Trim(string(answer.ExpiresIn), `"`)), nil
+}
+
+// tokenLife clamps what should be a number of seconds. As a float it cannot overflow.
+func tokenLife(expiresIn string) time.Duration {
+	seconds, _ := strconv.ParseFloat(expiresIn, 64) // 0 if it is no number
+	switch {
+	case math.IsNaN(seconds), seconds < minTokenLife.Seconds():
+		return minTokenLife
+	case seconds > maxTokenLife.Seconds():
+		return maxTokenLife
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // Format prints s without its secret, whatever the verb.

@@ -308,9 +308,12 @@ func TestRefreshNamesTheRejectedToken(t *testing.T) {
 func TestPauseIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
+		var mu sync.Mutex
 		var sent []time.Duration
 		honest := func(req *http.Request) (*http.Response, error) {
+			mu.Lock()
 			sent = append(sent, time.Since(start))
+			mu.Unlock()
 			return answers(201, "")(req)
 		}
 		client, _ := scripted(t, StaticToken("T"), []step{answers(429, tooMany, "Retry-After", "30"), honest, honest, honest})
