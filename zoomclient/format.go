@@ -46,18 +46,18 @@ var otherFormats = []struct {
 }{
 	{"a GIF", exportIt, starts("GIF87a", "GIF89a")},
 	{"a WebP picture", exportIt, func(d []byte) bool { return starts("RIFF")(d) && at(8, "WEBP")(d) }},
+	{"an AVIF picture", exportIt, isAVIF},
 	{"a HEIC picture, as iPhones save them", "export it as JPEG, or set the phone's camera to Most Compatible", brand("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1")},
-	{"an AVIF picture", exportIt, brand("avif", "avis")},
-	{"a BMP", exportIt, starts("BM")},
+	{"a BMP", exportIt, func(d []byte) bool { return starts("BM")(d) && at(6, "\x00\x00\x00\x00")(d) }}, // no text: BMW.jpg is a name
 	{"a TIFF", exportIt, starts("II*\x00", "MM\x00*", "II+\x00", "MM\x00+")},
 	{"a JPEG XL picture", exportIt, starts("\xff\x0a", "\x00\x00\x00\x0cJXL ")},
 	{"a JPEG 2000 picture", exportIt, starts("\xff\x4f\xff\x51", "\x00\x00\x00\x0cjP  ")},
 	{"a Windows icon", exportIt, starts("\x00\x00\x01\x00")},
 	{"a Photoshop file", exportIt, starts("8BPS")},
 	{"a PDF", "export the page as JPEG or PNG", starts("%PDF-")},
+	{"an HTML page", "was a sign-in page or an error saved instead of the picture? Download it again", isHTML},
 	{"an SVG", "export it as PNG", isSVG},
 	{"a picture as base64 text", "decode it first", startsText("data:image/", "/9j/", "iVBORw0KGgo")},
-	{"an HTML page", "was a sign-in page or an error saved instead of the picture? Download it again", isHTML},
 	{"text", "send the picture's bytes, not its path or address", isText},
 }
 
@@ -83,6 +83,12 @@ func at(offset int, s string) func([]byte) bool {
 // brand finds the files of the ISO base media format by their major brand.
 func brand(brands ...string) func([]byte) bool {
 	return func(data []byte) bool { return at(4, "ftyp")(data) && starts(brands...)(data[min(len(data), 8):]) }
+}
+
+// isAVIF looks at the compatible brands too: many AVIF files give mif1, as HEIC files do, as their major brand.
+func isAVIF(data []byte) bool {
+	brands := data[min(len(data), 8):min(len(data), 64)]
+	return at(4, "ftyp")(data) && (bytes.Contains(brands, []byte("avif")) || bytes.Contains(brands, []byte("avis")))
 }
 
 func isSVG(data []byte) bool {

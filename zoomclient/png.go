@@ -20,7 +20,7 @@ func walkPNG(data []byte) (layout, error) {
 			return layout{}, damaged("the PNG was cut off: its last chunk wants %d bytes and %d are left", length, len(chunk)-12)
 		}
 		kind, content := string(chunk[4:8]), chunk[8:8+length]
-		critical := kind[0]&0x20 == 0
+		critical := kind[0]&0x20 == 0 || kind == "iDAT" || kind == "pLTE" // one flipped bit must not hide IDAT or PLTE
 		if critical && crc32.ChecksumIEEE(chunk[4:8+length]) != binary.BigEndian.Uint32(chunk[8+length:]) {
 			return layout{}, damaged("the checksum of the PNG chunk at byte %d is wrong", pos)
 		}
