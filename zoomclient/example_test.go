@@ -46,7 +46,7 @@ func ExampleOAuth2() {
 	defer zoom.Close()
 	ctx := context.Background()
 	config := oauth2.Config{ /* your app */ }
-	token := &oauth2.Token{AccessToken: "not a token of this Zoom"}
+	token := &oauth2.Token{AccessToken: "unknown-to-this-Zoom"}
 
 	client, err := zoomclient.New(zoomclient.OAuth2(config.TokenSource(ctx, token)), base)
 	if err != nil {

@@ -20,9 +20,12 @@ const maxPixels = 100_000_000
 // A Picture is an image that has been read once and checked: a value made by one of the constructors is fit to send.
 // It may be used by many goroutines at once and prints as its type and size, never its bytes. The zero Picture is empty
 // and refused by uploads.
-type Picture struct{ content *content }
+type Picture struct {
+	// Two pointers make a Picture in an unexported field, where Format is not called, print as an address: fmt follows
+	// one pointer if the verb does not fit it, as in %s.
+	content **content
+}
 
-// content is behind a pointer so that a Picture inside another value prints as an address.
 type content struct {
 	data        []byte
 	contentType string
@@ -62,7 +65,7 @@ func NewPicture(data []byte) (Picture, error) {
 	case int64(found.width)*int64(found.height) > maxPixels:
 		return Picture{}, fmt.Errorf("%w: %d × %d pixels are more than 100 megapixels; scale it down", ErrTooLarge, found.width, found.height)
 	}
-	return Picture{&content{data, contentType, found}}, nil
+	return pictureOf(&content{data, contentType, found}), nil
 }
 
 // ReadPicture reads r to its end, but no more than MaxPictureSize+1 bytes, and checks what it read as [NewPicture] does.
@@ -153,7 +156,7 @@ func UncheckedPicture(data []byte, contentType string) (Picture, error) {
 	if !isMediaType(contentType) {
 		return Picture{}, fmt.Errorf("%w: the content type must be a bare type such as image/webp", ErrUnsupportedFormat)
 	}
-	return Picture{&content{data, contentType, layout{end: len(data)}}}, nil
+	return pictureOf(&content{data, contentType, layout{end: len(data)}}), nil
 }
 
 // ContentType returns "image/jpeg" or "image/png", found by content and never by extension, or the type given to [UncheckedPicture].
@@ -192,11 +195,13 @@ func (p Picture) fileName() string {
 	return "picture"
 }
 
+func pictureOf(c *content) Picture { return Picture{&c} }
+
 func (p Picture) get() *content {
 	if p.content == nil {
 		return &content{}
 	}
-	return p.content
+	return *p.content
 }
 
 // Format prints type, dimensions and size, whatever the verb.

@@ -53,7 +53,7 @@ func encodedPNG(tb testing.TB, img image.Image) []byte {
 }
 
 func smallJPEG(tb testing.TB) []byte { return encodedJPEG(tb, noisePicture(16, 9), 80) }
-func smallPNG(tb testing.TB) []byte  { return encodedPNG(tb, noisePicture(16, 9)) }
+func smallPNGFile(tb testing.TB) []byte  { return encodedPNG(tb, noisePicture(16, 9)) }
 
 // Nearly the largest pictures that are taken.
 var (
@@ -132,7 +132,7 @@ func TestNewPictureTakesEncodedImages(t *testing.T) {
 
 func TestNewPictureRefusesEveryCut(t *testing.T) {
 	t.Parallel()
-	for name, data := range map[string][]byte{"JPEG": smallJPEG(t), "PNG": smallPNG(t), "PNG in parts": pngInParts(t)} {
+	for name, data := range map[string][]byte{"JPEG": smallJPEG(t), "PNG": smallPNGFile(t), "PNG in parts": pngInParts(t)} {
 		if _, err := NewPicture(data); err != nil {
 			t.Fatalf("the whole %s: %v", name, err)
 		}
@@ -256,7 +256,7 @@ func TestReadPictureWrapsTheReadersError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the disk is gone")
 	// A whole picture before the error is not enough: nobody knows whether it was all.
-	_, err := ReadPicture(io.MultiReader(bytes.NewReader(smallPNG(t)), &failingReader{broken}))
+	_, err := ReadPicture(io.MultiReader(bytes.NewReader(smallPNGFile(t)), &failingReader{broken}))
 	if !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "zoom: reading the picture: ") {
 		t.Errorf("error = %v", err)
 	}
@@ -276,7 +276,7 @@ func TestLoadPicture(t *testing.T) {
 		}
 		return path
 	}
-	want := smallPNG(t)
+	want := smallPNGFile(t)
 	pic, err := LoadPicture(write("wrong extension.jpg", want))
 	if err != nil || pic.ContentType() != "image/png" || !bytes.Equal(pic.bytes(), want) {
 		t.Fatalf("LoadPicture() = %v, %v", pic, err)
@@ -385,7 +385,7 @@ func TestPictureSHA256(t *testing.T) {
 
 func TestPictureSaysWhatItIs(t *testing.T) {
 	t.Parallel()
-	data := smallPNG(t)
+	data := smallPNGFile(t)
 	pic, err := NewPicture(data)
 	if err != nil {
 		t.Fatal(err)
@@ -442,7 +442,7 @@ func everyPrint(v any) map[string]string {
 
 func TestPictureNeverPrintsItsBytes(t *testing.T) {
 	t.Parallel()
-	data := smallPNG(t)
+	data := smallPNGFile(t)
 	for _, pad := range []string{"", "1", "12"} { // for the three places in base64
 		data = append(data, pad+pictureCanary...)
 	}
@@ -546,7 +546,7 @@ func BenchmarkNewPicture(b *testing.B) {
 
 func FuzzNewPicture(f *testing.F) {
 	f.Add(smallJPEG(f))
-	f.Add(smallPNG(f))
+	f.Add(smallPNGFile(f))
 	f.Add(pngInParts(f))
 	f.Add(append(smallJPEG(f), "behind the end"...))
 	f.Add(jpegOf(jpegFrame(0, 8), jpegScanHeader, []byte("\x01\xff\x00\xff\xd0"), jpegSegment(0xdc, 0, 9), jpegEnd))

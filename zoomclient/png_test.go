@@ -66,7 +66,7 @@ func pngInParts(tb testing.TB) []byte {
 
 func TestWalkPNGRefusesEveryFlippedBit(t *testing.T) {
 	t.Parallel()
-	for name, data := range map[string][]byte{"PNG": smallPNG(t), "PNG in parts": pngInParts(t)} {
+	for name, data := range map[string][]byte{"PNG": smallPNGFile(t), "PNG in parts": pngInParts(t)} {
 		// With bytes behind the end, a spoiled length does not run out of the file.
 		for _, junk := range []string{"", strings.Repeat("junk", 200)} {
 			whole := append(bytes.Clone(data), junk...)
