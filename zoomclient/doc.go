@@ -19,7 +19,7 @@
 // # What is tried again
 //
 // No answer, 408, 425 and 5xx are tried again after a random delay between bounds that double from [Retry].MinDelay to
-// MaxDelay, until MaxAttempts is reached. Errors of a TLS certificate, redirects and other 4xx are not.
+// MaxDelay, or after a Retry-After that fits into MaxWait, until MaxAttempts is reached. Errors of a TLS certificate, redirects and other 4xx are not.
 //
 // After 401 or code 124 the token is replaced once, if the source is a [TokenRefresher], and the picture is sent again at
 // once; this repeat does not count against MaxAttempts. A second refusal is final, and so is a missing scope (code 4711).

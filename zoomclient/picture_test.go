@@ -52,8 +52,8 @@ func encodedPNG(tb testing.TB, img image.Image) []byte {
 	return b.Bytes()
 }
 
-func smallJPEG(tb testing.TB) []byte { return encodedJPEG(tb, noisePicture(16, 9), 80) }
-func smallPNGFile(tb testing.TB) []byte  { return encodedPNG(tb, noisePicture(16, 9)) }
+func smallJPEG(tb testing.TB) []byte    { return encodedJPEG(tb, noisePicture(16, 9), 80) }
+func smallPNGFile(tb testing.TB) []byte { return encodedPNG(tb, noisePicture(16, 9)) }
 
 // Nearly the largest pictures that are taken.
 var (

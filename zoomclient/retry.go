@@ -35,8 +35,8 @@ func (u *upload) decide(err error) (delay time.Duration, again bool) {
 		delay, again = u.backoff(), true
 		if answered && answer.RetryAfter > delay {
 			delay = answer.RetryAfter
+			again = delay <= u.retry.MaxWait-u.waited // a sum could overflow
 			u.waited += delay
-			again = u.waited <= u.retry.MaxWait
 		}
 	}
 	return delay, again

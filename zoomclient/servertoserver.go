@@ -93,7 +93,7 @@ func (s *ServerToServer) ready() (*tokenState, error) {
 	if s.state != nil {
 		return s.state, nil
 	}
-	if err := s.check(); err != nil {
+	if err := s.checkFields(); err != nil {
 		return nil, err
 	}
 	client, err := newHTTPClient()
@@ -107,7 +107,13 @@ func (s *ServerToServer) ready() (*tokenState, error) {
 	return s.state, nil
 }
 
+// check is called by New, so that bad settings are found before the first upload.
 func (s *ServerToServer) check() error {
+	_, err := s.ready()
+	return err
+}
+
+func (s *ServerToServer) checkFields() error {
 	for _, field := range []struct{ name, value string }{
 		{"AccountID", s.AccountID}, {"ClientID", s.ClientID}, {"ClientSecret", s.ClientSecret},
 	} {

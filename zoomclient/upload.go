@@ -97,7 +97,7 @@ func (u *upload) waitTurn(ctx context.Context) error {
 			if d == 0 {
 				break
 			}
-			if u.waited+d > u.retry.MaxWait {
+			if d > u.retry.MaxWait-u.waited { // a sum could overflow
 				cause.RetryAfter = d
 				return &longLimit{&cause}
 			}
