@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strconv"
+	"strings"
 )
 
 // MaxPictureSize is the largest picture that is sent, in bytes. Zoom's OpenAPI file says "2M" without saying which; the
@@ -136,9 +138,17 @@ type fileError struct {
 func inFile(path string, cause error) error { return &fileError{path, cause} }
 
 func (e *fileError) Error() string {
-	return "zoom: " + e.path + ": " + string(bytes.TrimPrefix([]byte(e.cause.Error()), []byte("zoom: ")))
+	return "zoom: " + printable(e.path) + ": " + string(bytes.TrimPrefix([]byte(e.cause.Error()), []byte("zoom: ")))
 }
 func (e *fileError) Unwrap() error { return e.cause }
+
+// printable quotes a name that could rewrite a terminal.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
 
 func unreadable(path string, err error) error {
 	if wrapped, ok := errors.AsType[*fs.PathError](err); ok {

@@ -28,7 +28,7 @@ const (
 
 // ServerToServer gets tokens for a Server-to-Server OAuth app. It is ready to use once the first three fields are set;
 // they must not be changed after that. It is used as *ServerToServer, which is safe for concurrent use and prints without
-// its secret; keep it as a pointer in structs of your own, because fmt shows the fields of a copy in an unexported field.
+// its secret; but fmt cannot call its methods, and may show its fields, in an unexported field of a struct of your own.
 //
 // Zoom may make the previous token invalid when it gives a new one, so all who ask share one request at a time and one
 // token, and a failure is shared for a second. A token is renewed a minute before it expires; a missing or odd lifetime

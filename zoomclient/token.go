@@ -22,13 +22,13 @@ type TokenRefresher interface {
 
 // StaticToken always hands out token. When Zoom refuses it, the upload ends with [ErrUnauthorized].
 // An empty or malformed token is refused by [New].
-func StaticToken(token string) TokenSource { return &staticToken{token} }
+func StaticToken(token string) TokenSource { return &staticToken{&token} }
 
-// staticToken is used by pointer, so that printing a value that holds one shows an address.
-type staticToken struct{ token string }
+// staticToken holds its token behind two pointers: fmt follows one where it cannot call methods, in the unexported fields of others.
+type staticToken struct{ token *string }
 
-func (s *staticToken) Token(context.Context) (string, error) { return s.token, nil }
-func (s *staticToken) check() error                          { return checkToken(s.token) }
+func (s *staticToken) Token(context.Context) (string, error) { return *s.token, nil }
+func (s *staticToken) check() error                          { return checkToken(*s.token) }
 func (s *staticToken) Format(f fmt.State, _ rune)            { fmt.Fprint(f, "zoomclient.StaticToken(secret)") }
 func (s *staticToken) MarshalText() ([]byte, error)          { return []byte("secret"), nil }
 

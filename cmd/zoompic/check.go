@@ -38,7 +38,7 @@ Each must be a whole JPEG or PNG of at most 2 MB; "-" reads standard input.`,
 				if o.Trailing > 0 {
 					note = fmt.Sprintf("; %s follow the end of the image, which Zoom may keep", countBytes(o.Trailing))
 				}
-				if err := c.print(o, "ok  %s (%s%s)\n", file, describe(pic), note); err != nil {
+				if err := c.print(o, "ok  %s (%s%s)\n", printable(file), describe(pic), note); err != nil {
 					return err
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -135,6 +136,14 @@ func (c *command) fail(o outcome, f *failure) error {
 		}
 	}
 	return f
+}
+
+// printable quotes a name that could rewrite a terminal.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // describe names a checked picture: type, dimensions and size.

@@ -32,6 +32,9 @@ FILE is a JPEG or PNG of at most 2 MB; "-" reads it from standard input.`,
 		Example: "  zoompic upload ada@example.com ada.jpg\n  zoompic upload --fake ada@example.com examples/ada.jpg",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if timeout < 0 {
+				return errors.New("--timeout must not be negative")
+			}
 			ctx := cmd.Context()
 			limited, cancel := ctx, func() {}
 			if timeout > 0 {
@@ -97,7 +100,7 @@ func (o *outcome) text(pic zoomclient.Picture) string {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("file", "%s (%s)", o.File, describe(pic))
+	line("file", "%s (%s)", printable(o.File), describe(pic))
 	line("user", "%s", o.User)
 	line("status", "%d %s", o.Status, http.StatusText(o.Status))
 	if o.Location != "" {
