@@ -270,7 +270,7 @@ func TestRecordedIndex(t *testing.T) {
 
 // codeOf reads the code of a body that need not be well-formed JSON.
 func codeOf(body []byte) int {
-	found := regexp.MustCompile(`"code":(\d+)`).FindSubmatch(body)
+	found := regexp.MustCompile(`"code"\s*:\s*(\d+)`).FindSubmatch(body)
 	if found == nil {
 		return 0
 	}

@@ -270,7 +270,8 @@ func parseItem(data []byte) (postmanItem, error) {
 	var item postmanItem
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	return item, decoder.Decode(&item)
+	err := decoder.Decode(&item)
+	return item, err
 }
 
 // itemElements takes the item apart. What contradicts itself in it becomes an element that no contract has.

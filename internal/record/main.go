@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +58,7 @@ func report(dir string, results []result, stdout, stderr io.Writer) int {
 	recorded := 0
 	for _, r := range results {
 		if r.err == nil {
-			fmt.Fprintf(stdout, "recorded  %s\n", r.name)
+			fmt.Fprintf(stdout, "recorded  %s\n", r.outcome.name)
 			recorded++
 		}
 	}
@@ -78,14 +79,14 @@ func report(dir string, results []result, stdout, stderr io.Writer) int {
 
 func whyKept(name string, results []result) string {
 	for _, r := range results {
-		if r.err != nil && r.names(name) {
+		if r.err != nil && slices.ContainsFunc(r.outcomes, func(o outcome) bool { return o.name == name }) {
 			return r.err.Error()
 		}
 	}
 	if why, ok := unprovoked[name]; ok {
 		return why
 	}
-	return "not how Zoom answered"
+	return "Zoom answered in another form"
 }
 
 // An account is what the environment holds.
