@@ -220,7 +220,9 @@ func TestRecordKeepsWhatIsAnsweredOtherwise(t *testing.T) {
 		wantErr string
 	}{
 		{"another status", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) }, "the answer was 503"},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect) }, "the answer was 307"},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, "the answer was http.StatusTemporaryRedirect"},
 		{"no HTTP", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, "no answer"},
 		{"too much", func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, maxBody+1)) }, "longer than"},
 	} {
