@@ -222,7 +222,7 @@ func TestRecordKeepsWhatIsAnsweredOtherwise(t *testing.T) {
 		{"another status", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) }, "the answer was 503"},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
-		}, "the answer was http.StatusTemporaryRedirect"},
+		}, "the answer was 307"},
 		{"no HTTP", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, "no answer"},
 		{"too much", func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, maxBody+1)) }, "longer than"},
 	} {
