@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -19,17 +20,21 @@ const (
 )
 
 // decodeAnswer reads an answer: status first, then a bounded part of the body, whatever its type says. failure is nil if
-// the answer reports success; err says that the body could not be read to its end or bound.
-func decodeAnswer(resp *http.Response) (failure *Error, err error) {
+// the answer reports success; secret is hidden where the answer repeats it; err says that the body could not be read to its end or bound.
+func decodeAnswer(resp *http.Response, secret string) (failure *Error, err error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body = []byte(hide(string(body), secret))
 	content := decodeBody(body)
-	switch resp.StatusCode {
-	case http.StatusOK, http.StatusCreated, http.StatusNoContent:
-		if content.code() == 0 && !isHTML(body) {
-			return nil, err
-		}
+	if isSuccess(resp.StatusCode) && !content.reportsFailure() && !isMarkup(body) {
+		return nil, err
 	}
-	return newError(resp.StatusCode, resp.Header, body, content, time.Now()), err
+	failure = newError(resp.StatusCode, resp.Header, body, content, time.Now())
+	failure.TrackingID = trackingID(resp.Header, secret)
+	return failure, err
+}
+
+func isSuccess(status int) bool {
+	return status == http.StatusOK || status == http.StatusCreated || status == http.StatusNoContent
 }
 
 func newError(status int, header http.Header, body []byte, content answerBody, now time.Time) *Error {
@@ -37,7 +42,7 @@ func newError(status int, header http.Header, body []byte, content answerBody, n
 		StatusCode: status,
 		Code:       content.code(),
 		Message:    clean(content.message(), maxMessage),
-		TrackingID: trackingID(header),
+		answered:   now,
 		RetryAfter: parseRetryAfter(header.Get("Retry-After"), now),
 	}
 	if e.Message == "" && isHTML(body) {
@@ -55,8 +60,18 @@ func newError(status int, header http.Header, body []byte, content answerBody, n
 	return e
 }
 
-func trackingID(header http.Header) string {
-	return clean(header.Get("X-Zm-Trackingid"), maxTrackingID)
+func trackingID(header http.Header, secret string) string {
+	return clean(hide(header.Get("X-Zm-Trackingid"), secret), maxTrackingID)
+}
+
+// hide takes secrets out of text that somebody else wrote: proxies repeat what they were sent.
+func hide(text string, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "[secret]")
+		}
+	}
+	return text
 }
 
 // An answerBody is what Zoom's error bodies hold, under all the names that were seen.
@@ -67,13 +82,20 @@ type answerBody struct {
 	ErrorMessage looseText  `json:"errorMessage"`
 	Reason       looseText  `json:"reason"`
 	Errors       fieldTexts `json:"errors"`
+
+	Status json.RawMessage `json:"status"` // false in some failures
 }
 
 func (b answerBody) code() Code {
-	if b.Code != 0 {
-		return Code(b.Code)
+	if b.Code.number != 0 {
+		return b.Code.number
 	}
-	return Code(b.ErrorCode)
+	return b.ErrorCode.number
+}
+
+// reportsFailure is asked where the status reports success.
+func (b answerBody) reportsFailure() bool {
+	return b.code() != 0 || b.Code.odd || b.ErrorCode.odd || string(b.Status) == "false"
 }
 
 func (b answerBody) message() string {
@@ -87,7 +109,7 @@ func (b answerBody) message() string {
 
 // decodeBody never fails: what is not JSON becomes the message, and broken JSON is searched for code and message.
 func decodeBody(body []byte) answerBody {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	body = trimStart(body)
 	if !bytes.HasPrefix(body, []byte("{")) {
 		if isHTML(body) {
 			return answerBody{}
@@ -111,7 +133,7 @@ func salvage(body []byte) answerBody {
 	var content answerBody
 	if m := brokenCode.FindSubmatch(body); m != nil {
 		n, _ := strconv.Atoi(string(m[1])) // nine digits always fit
-		content.Code = looseCode(n)
+		content.Code.number = Code(n)
 	}
 	if m := brokenMessage.FindSubmatch(body); m != nil {
 		content.Message = looseText(m[1])
@@ -119,14 +141,23 @@ func salvage(body []byte) answerBody {
 	return content
 }
 
-// A looseCode is a number, or a number in quotes. Anything else is no code.
-type looseCode int32
+// A looseCode is a number, or a number in quotes. What else is not empty is odd: no code, but no success either.
+type looseCode struct {
+	number Code
+	odd    bool
+}
 
 func (c *looseCode) UnmarshalJSON(data []byte) error {
-	n, err := strconv.ParseInt(strings.Trim(string(data), `"`), 10, 32)
-	if err == nil {
-		*c = looseCode(n)
+	text := strings.TrimSpace(strings.Trim(string(data), `"`))
+	if text == "" || text == "null" {
+		return nil
 	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || n != math.Trunc(n) || math.Abs(n) > math.MaxInt32 {
+		c.odd = true
+		return nil
+	}
+	c.number = Code(n)
 	return nil
 }
 
@@ -148,8 +179,17 @@ type fieldTexts []struct {
 
 // isHTML recognises the pages of proxies and edges, which come with any status.
 func isHTML(body []byte) bool {
-	start := bytes.ToLower(bytes.TrimSpace(body[:min(len(body), 512)]))
+	body = trimStart(body)
+	start := bytes.ToLower(body[:min(len(body), 512)])
 	return bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html"))
+}
+
+// isMarkup recognises every page and document that Zoom does not send with a success.
+func isMarkup(body []byte) bool { return bytes.HasPrefix(trimStart(body), []byte("<")) }
+
+// trimStart passes over a byte order mark and white space.
+func trimStart(body []byte) []byte {
+	return bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 }
 
 func limitType(header, message string) LimitType {

@@ -40,7 +40,7 @@ func TestDecodeAnswer(t *testing.T) {
 		{"long", strings.Repeat("é", 5000), 0, strings.Repeat("é", 499) + "…", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			failure, err := decodeAnswer(response(400, strings.NewReader(test.body), "X-Zm-TrackingId", "T\x1b1"))
+			failure, err := decodeAnswer(response(400, strings.NewReader(test.body), "X-Zm-TrackingId", "T\x1b1"), "")
 			if err != nil || failure.StatusCode != 400 || failure.Code != test.code || failure.Message != test.message || len(failure.Fields) != test.fields {
 				t.Errorf("%+v, %v", failure, err)
 			}
@@ -100,7 +100,7 @@ func FuzzDecodeAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte, retryAfter string) {
 		header := http.Header{"Retry-After": {retryAfter}}
-		failure, err := decodeAnswer(&http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(body))})
+		failure, err := decodeAnswer(&http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(body))}, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func FuzzDecodeToken(f *testing.F) {
 	f.Add([]byte(`{"access_token":"T","expires_in":3599}`))
 	f.Add([]byte(`{"reason":"no","error":"invalid_client"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		token, life, err := decodeToken(response(200, nil), body)
+		token, life, err := decodeToken(200, body)
 		if err == nil && (checkToken(token) != nil || life < minTokenLife || life > maxTokenLife) {
 			t.Fatalf("%q for %v", token, life)
 		}

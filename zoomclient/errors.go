@@ -56,6 +56,8 @@ type Error struct {
 	RetryAfter time.Duration // how long Zoom asked to wait, counted from the answer; 0 if it did not say
 	Limit      LimitType     // for 429: the limit that was reached
 	Attempts   int           // requests for the picture that were made; 0 if an earlier upload's limit still lasted
+
+	answered time.Time // what RetryAfter counts from
 }
 
 // A FieldError is one entry of "errors" in Zoom's answer.
@@ -103,7 +105,7 @@ func (e *Error) notes() []string {
 // Advice says what the person running the upload can do about the failure; it is empty where nothing useful is known.
 func (e *Error) Advice() string {
 	if isRateLimit(e) && e.RetryAfter > 0 {
-		return "go on after " + time.Now().Add(e.RetryAfter).UTC().Format("2006-01-02 15:04:05 MST")
+		return "go on after " + e.answered.Add(e.RetryAfter+time.Second-1).UTC().Format("2006-01-02 15:04:05 MST")
 	}
 	if advice := e.Code.advice(); advice != "" {
 		return advice
@@ -126,6 +128,8 @@ func (e *Error) Advice() string {
 // Is reports whether e is one of the classes of failure that this package names.
 func (e *Error) Is(target error) bool {
 	switch target {
+	case CodeMissingScope:
+		return e.Code == codeMissingScopeOld
 	case ErrUnauthorized:
 		return e.StatusCode == http.StatusUnauthorized || e.Code == CodeInvalidToken
 	case ErrRateLimited:

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,6 +171,8 @@ func parseEndpoint(name, raw string) (*url.URL, error) {
 		return refuse("must not hold a user name or password")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(raw, "#"):
 		return refuse("must not hold a query or fragment")
+	case slices.Contains(strings.Split(u.Path, "/"), "..") || slices.Contains(strings.Split(u.Path, "/"), "."):
+		return refuse("must not hold . or .. in its path")
 	case u.Hostname() == "" || u.Opaque != "":
 		return refuse("must be a full URL such as " + DefaultBaseURL)
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):

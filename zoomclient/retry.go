@@ -23,16 +23,25 @@ func (u *upload) decide(err error) (delay time.Duration, again bool) {
 	switch {
 	case tooLong:
 		return 0, false
+	case err == errPaused:
+		u.tries-- // nothing was tried
+		return 0, true
 	case answered && answer.refusesToken():
 		_, refreshable := u.tokens.(TokenRefresher)
 		again = refreshable && !u.refreshed
 		u.refreshed = true
+		if again {
+			u.tries-- // the repeat does not count
+		}
 	case answered && isRateLimit(answer):
 		// The pause is waited for at the start of the next attempt, by this upload as by all others.
 		u.pause.extend(time.Now().Add(u.limitDelay(answer)), answer)
 		again = u.tries < u.retry.MaxAttempts
 	case isTransient(err) && u.tries < u.retry.MaxAttempts:
 		delay, again = u.backoff(), true
+		if !answered && !unanswered { // a token: until then the same failure would be handed out
+			delay = max(delay, holdFailure)
+		}
 		if answered && answer.RetryAfter > delay {
 			delay = answer.RetryAfter
 			again = delay <= u.retry.MaxWait-u.waited // a sum could overflow
@@ -69,10 +78,14 @@ func isTransient(err error) bool {
 		return token.temporary
 	}
 	if _, ok := errors.AsType[*noAnswer](err); ok {
-		_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
-		return !certificate
+		return !isCertificate(err)
 	}
 	return false
+}
+
+func isCertificate(err error) bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	return ok
 }
 
 // refusesToken reports whether another token may help; a missing scope is not mended by one.

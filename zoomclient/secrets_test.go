@@ -70,7 +70,7 @@ func TestSecretsStayOutOfFailures(t *testing.T) {
 	echo := func(status int) step { // a server that repeats what it was sent
 		return func(req *http.Request) (*http.Response, error) {
 			io.Copy(io.Discard, req.Body)
-			return response(status, strings.NewReader(`{"code":300,"message":"no"}`), "X-Echo", req.Header.Get("Authorization")), nil
+			return response(status, strings.NewReader(`{"code":300,"message":"you sent `+req.Header.Get("Authorization")+`"}`), "X-Zm-Trackingid", req.Header.Get("Authorization")), nil
 		}
 	}
 	for name, steps := range map[string][]step{
@@ -97,7 +97,7 @@ func TestSecretsStayOutOfFailures(t *testing.T) {
 			})
 		})
 	}
-	app := &ServerToServer{AccountID: "a", ClientID: "c", ClientSecret: canarySecret, HTTPClient: &http.Client{Transport: &wire{steps: []step{answers(400, `{"reason":"no"}`)}}}}
+	app := &ServerToServer{AccountID: "a", ClientID: "c", ClientSecret: canarySecret, HTTPClient: &http.Client{Transport: &wire{steps: []step{answers(400, `{"reason":"not `+canarySecret+`"}`)}}}}
 	_, err := app.Token(t.Context())
 	findCanary(t, printed(err))
 }

@@ -43,6 +43,7 @@ type ServerToServer struct {
 }
 
 type tokenState struct {
+	owner  *ServerToServer // a copy of a ServerToServer must not use its tokens
 	client *http.Client
 	turn   chan struct{} // holds an element while somebody reads or replaces what follows
 
@@ -73,6 +74,9 @@ func (s *ServerToServer) Refresh(ctx context.Context, rejected string) (string, 
 	if state.token != "" && state.token != rejected && time.Now().Before(state.renewAt) {
 		return state.token, nil
 	}
+	if state.token == rejected {
+		state.token = "" // nobody shall send it again, even if there is no other
+	}
 	if time.Now().Before(state.until) {
 		return "", state.failure
 	}
@@ -90,10 +94,10 @@ func (s *ServerToServer) Refresh(ctx context.Context, rejected string) (string, 
 func (s *ServerToServer) ready() (*tokenState, error) {
 	stateMu.Lock()
 	defer stateMu.Unlock()
-	if s.state != nil {
+	if s.state != nil && s.state.owner == s {
 		return s.state, nil
 	}
-	if err := s.checkFields(); err != nil {
+	if err := s.check(); err != nil {
 		return nil, err
 	}
 	client, err := newHTTPClient()
@@ -101,19 +105,17 @@ func (s *ServerToServer) ready() (*tokenState, error) {
 		client, err = withoutRedirects(s.HTTPClient), nil
 	}
 	if err != nil {
-		return nil, &tokenError{message: causeText(err), cause: err}
+		return nil, &tokenError{message: strings.TrimPrefix(causeText(err), "zoom: "), cause: err}
 	}
-	s.state = &tokenState{client: client, turn: make(chan struct{}, 1)}
+	s.state = &tokenState{owner: s, client: client, turn: make(chan struct{}, 1)}
 	return s.state, nil
 }
 
-// check is called by New, so that bad settings are found before the first upload.
+// check is called by New too, so that bad settings are found before the first upload.
 func (s *ServerToServer) check() error {
-	_, err := s.ready()
-	return err
-}
-
-func (s *ServerToServer) checkFields() error {
+	if s == nil {
+		return &tokenError{message: "the ServerToServer is nil"}
+	}
 	for _, field := range []struct{ name, value string }{
 		{"AccountID", s.AccountID}, {"ClientID", s.ClientID}, {"ClientSecret", s.ClientSecret},
 	} {
@@ -125,7 +127,7 @@ func (s *ServerToServer) checkFields() error {
 		}
 	}
 	if _, err := parseEndpoint("token URL", s.tokenURL()); err != nil {
-		return &tokenError{message: strings.TrimPrefix(err.Error(), "zoom: "), cause: err}
+		return err
 	}
 	return nil
 }
@@ -158,12 +160,14 @@ func (s *ServerToServer) request(ctx context.Context, client *http.Client) (toke
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode != http.StatusOK {
-		return "", 0, &tokenError{message: tokenRefusal(resp, body), temporary: resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500}
+		basic := strings.TrimPrefix(req.Header.Get("Authorization"), "Basic ")
+		body = []byte(hide(string(body), s.ClientSecret, basic))
+		return "", 0, &tokenError{message: tokenRefusal(resp.StatusCode, body, checkApp), temporary: isBusy(resp.StatusCode)}
 	}
 	if err != nil {
 		return "", 0, tokenUnreachable(ctx, req.URL.Host, err)
 	}
-	return decodeToken(resp, body)
+	return decodeToken(resp.StatusCode, body)
 }
 
 func tokenUnreachable(ctx context.Context, host string, err error) error {
@@ -173,18 +177,27 @@ func tokenUnreachable(ctx context.Context, host string, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	return &tokenError{message: fmt.Sprintf("%s: %s", host, causeText(err)), cause: err, temporary: true}
+	return &tokenError{message: fmt.Sprintf("%s: %s", host, causeText(err)), cause: err, temporary: !isCertificate(err)}
 }
 
+// What a person can do about a token that is refused.
+const (
+	checkApp    = "check account ID, client ID and client secret, and that the app is a Server-to-Server OAuth app and activated"
+	signInAgain = "let the user sign in again"
+)
+
+// isBusy reports whether an endpoint with this status may answer otherwise later.
+func isBusy(status int) bool { return status == http.StatusTooManyRequests || status >= 500 }
+
 // tokenRefusal is the endpoint's own reason for a refusal, and what to do.
-func tokenRefusal(resp *http.Response, body []byte) string {
+func tokenRefusal(status int, body []byte, advice string) string {
 	var answer struct {
 		Reason           looseText `json:"reason"`
 		Error            looseText `json:"error"`
 		ErrorDescription looseText `json:"error_description"`
 	}
 	_ = json.Unmarshal(body, &answer) // an empty or odd body leaves the status
-	message := fmt.Sprintf("the token endpoint answered %d", resp.StatusCode)
+	message := fmt.Sprintf("the token endpoint answered %d", status)
 	for _, text := range []looseText{answer.Reason, answer.ErrorDescription, answer.Error} {
 		if text != "" {
 			message += fmt.Sprintf(": %s", clean(string(text), maxMessage))
@@ -195,23 +208,23 @@ func tokenRefusal(resp *http.Response, body []byte) string {
 		message += fmt.Sprintf(" (%s)", clean(string(answer.Error), maxMessage))
 	}
 	switch {
-	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
+	case isBusy(status):
 		return message + "; try again later"
-	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+	case status >= 300 && status < 400:
 		return message + "; redirects are never followed: check the token URL"
 	}
-	return message + "; check account ID, client ID and client secret, and that the app is a Server-to-Server OAuth app and activated"
+	return message + "; " + advice
 }
 
 // decodeToken reads the answer to a token request, tolerant of everything but the token itself.
-func decodeToken(resp *http.Response, body []byte) (token string, life time.Duration, err error) {
+func decodeToken(status int, body []byte) (token string, life time.Duration, err error) {
 	var answer struct {
 		AccessToken string          `json:"access_token"`
 		ExpiresIn   json.RawMessage `json:"expires_in"`
 		Error       looseText       `json:"error"`
 	}
 	if json.Unmarshal(body, &answer) != nil || answer.Error != "" || answer.AccessToken == "" {
-		return "", 0, &tokenError{message: tokenRefusal(resp, body) + " (the answer holds no token)"}
+		return "", 0, &tokenError{message: tokenRefusal(status, body, checkApp) + " (the answer holds no token)"}
 	}
 	if err := checkToken(answer.AccessToken); err != nil {
 		return "", 0, err

@@ -18,7 +18,7 @@ import (
 
 func scriptedApp(steps ...step) (*ServerToServer, *wire) {
 	w := &wire{steps: steps}
-	return &ServerToServer{AccountID: "account", ClientID: "client", ClientSecret: "secret", HTTPClient: &http.Client{Transport: w}}, w
+	return &ServerToServer{AccountID: "account", ClientID: "client", ClientSecret: "s3cr3t", HTTPClient: &http.Client{Transport: w}}, w
 }
 
 func gives(name string) step {
@@ -32,7 +32,7 @@ func TestTokenRequest(t *testing.T) {
 	}
 	req := w.taken[0]
 	body, _ := io.ReadAll(req.Body)
-	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("client:secret"))
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("client:s3cr3t"))
 	if req.Method != "POST" || req.URL.String() != DefaultTokenURL || req.Header.Get("Authorization") != basic || req.GetBody != nil ||
 		string(body) != "account_id=account&grant_type=account_credentials" || req.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
 		t.Errorf("%s %s %v %q", req.Method, req.URL, req.Header, body)
@@ -79,7 +79,7 @@ func TestTokenLife(t *testing.T) {
 		`,"expires_in":3599`: 3599 * time.Second, `,"expires_in":1e300`: time.Hour, `,"expires_in":9223372036854775807`: time.Hour,
 		`,"expires_in":null`: time.Minute, `,"expires_in":{}`: time.Minute, `,"expires_in":"NaN"`: time.Minute,
 	} {
-		_, life, err := decodeToken(response(200, strings.NewReader("")), []byte(`{"access_token":"T"`+expires+`}`))
+		_, life, err := decodeToken(200, []byte(`{"access_token":"T"`+expires+`}`))
 		if err != nil || life != want {
 			t.Errorf("%s: %v %v, want %v", expires, life, err, want)
 		}
@@ -210,15 +210,42 @@ func TestBadCredentialsAreFoundByNew(t *testing.T) {
 	for name, tokens := range map[string]TokenSource{
 		"empty token": StaticToken(""), "line break": StaticToken("T\n"), "space": StaticToken("Bearer T"), "not ASCII": StaticToken("ä"),
 		"no account": &ServerToServer{ClientID: "c", ClientSecret: "s"}, "no secret": &ServerToServer{AccountID: "a", ClientID: "c"},
-		"plain http": &ServerToServer{AccountID: "a", ClientID: "c", ClientSecret: "s", TokenURL: "http://zoom.us/oauth/token"},
-		"no source":  OAuth2(nil),
+		"nil":       (*ServerToServer)(nil),
+		"no source": OAuth2(nil),
 	} {
 		if _, err := New(tokens); !errors.Is(err, ErrToken) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	plain := &ServerToServer{AccountID: "a", ClientID: "c", ClientSecret: "s", TokenURL: "http://zoom.us/oauth/token"}
+	if _, err := New(plain); err == nil || errors.Is(err, ErrToken) || !strings.Contains(err.Error(), "https://") {
+		t.Errorf("a token URL without TLS: %v", err)
+	}
 	if _, err := New(nil); err == nil {
 		t.Error("no token source is accepted")
+	}
+}
+
+// TestRefusedTokenIsGone: it is not handed out again while there is no other.
+func TestRefusedTokenIsGone(t *testing.T) {
+	app, _ := scriptedApp(gives("A"), answers(503, ""))
+	first, _ := app.Token(t.Context())
+	if _, err := app.Refresh(t.Context(), first); !errors.Is(err, ErrToken) {
+		t.Error(err)
+	}
+	if got, err := app.Token(t.Context()); got != "" || !errors.Is(err, ErrToken) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestCopyHasTokensOfItsOwn: it may be of another account.
+func TestCopyHasTokensOfItsOwn(t *testing.T) {
+	app, w := scriptedApp(gives("A"), gives("B"))
+	app.Token(t.Context())
+	other := *app
+	other.AccountID = "other"
+	if got, err := other.Token(t.Context()); got != "B" || err != nil || w.attempts() != 2 {
+		t.Error(got, err)
 	}
 }
 
@@ -246,7 +273,7 @@ func TestOAuth2(t *testing.T) {
 	})
 	refusal := &oauth2.RetrieveError{Response: &http.Response{StatusCode: 400}, Body: []byte(`{"reason":"Invalid Token!","error":"invalid_grant"}`)}
 	_, err := OAuth2(tokenFunc(func() (*oauth2.Token, error) { return nil, refusal })).Token(t.Context())
-	if !errors.Is(err, ErrToken) || !strings.Contains(err.Error(), "Invalid Token! (invalid_grant)") {
+	if !errors.Is(err, ErrToken) || !strings.Contains(err.Error(), "Invalid Token! (invalid_grant); let the user sign in again") {
 		t.Error(err)
 	}
 }

@@ -75,6 +75,9 @@ func (s *oauth2Source) Token(ctx context.Context) (string, error) {
 		if a.err != nil {
 			return "", oauth2Failure(a.err)
 		}
+		if a.token == nil {
+			return "", &tokenError{message: "the OAuth2 source gave none"}
+		}
 		return a.token.AccessToken, nil
 	case <-ctx.Done():
 		return "", ctx.Err()
@@ -83,8 +86,9 @@ func (s *oauth2Source) Token(ctx context.Context) (string, error) {
 
 // oauth2Failure is the endpoint's own reason. A RetrieveError itself is not wrapped: it holds the request with the secret.
 func oauth2Failure(err error) error {
-	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		return &tokenError{message: tokenRefusal(refused.Response, refused.Body)}
+	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refused.Response != nil {
+		status := refused.Response.StatusCode
+		return &tokenError{message: tokenRefusal(status, refused.Body, signInAgain), temporary: isBusy(status)}
 	}
 	return &tokenError{message: causeText(err), cause: err}
 }

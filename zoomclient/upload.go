@@ -17,6 +17,7 @@ var (
 	errAttemptTimeout = errors.New("no answer in the time allowed for one attempt")
 	errStalled        = fmt.Errorf("the server took no byte of the picture for %v", stallTimeout)
 	errSlowAnswer     = fmt.Errorf("the body of the answer did not end within %v", answerTimeout)
+	errPaused         = errors.New("zoom: a rate limit began while the token was fetched")
 	errEarlySuccess   = errors.New("the server reported success before it had taken the whole picture")
 )
 
@@ -71,6 +72,9 @@ func (u *upload) attempt(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if d, _ := u.pause.remaining(); d > 0 {
+		return Result{}, errPaused
+	}
 	body := newBody(u.pic, stop)
 	defer body.Close()
 	req, err := u.newRequest(ctx, token, body)
@@ -86,6 +90,8 @@ func (u *upload) attempt(ctx context.Context) (Result, error) {
 
 	slow := time.AfterFunc(answerTimeout, func() { stop(errSlowAnswer) })
 	defer slow.Stop()
+	// On HTTP/2 the end of ctx alone does not wake a read while our own body waits for the server.
+	defer context.AfterFunc(ctx, func() { resp.Body.Close() })()
 	return u.read(ctx, token, resp, body)
 }
 
@@ -98,7 +104,7 @@ func (u *upload) waitTurn(ctx context.Context) error {
 				break
 			}
 			if d > u.retry.MaxWait-u.waited { // a sum could overflow
-				cause.RetryAfter = d
+				cause.RetryAfter, cause.answered = d, time.Now()
 				return &longLimit{&cause}
 			}
 			u.waited += d
@@ -157,7 +163,10 @@ func (u *upload) token(ctx context.Context) (string, error) {
 
 // read turns an answer into a result or an error.
 func (u *upload) read(ctx context.Context, token string, resp *http.Response, body *body) (Result, error) {
-	failure, err := decodeAnswer(resp)
+	if isSuccess(resp.StatusCode) && !body.whole() {
+		return Result{}, body.noAnswer(ctx, errEarlySuccess) // its body says nothing about a picture that Zoom does not have
+	}
+	failure, err := decodeAnswer(resp, token)
 	u.log.LogAttrs(ctx, slog.LevelDebug, "zoom: attempt", slog.String("user", u.userID),
 		slog.Int("attempt", u.attempts), slog.Int("status", resp.StatusCode))
 	switch {
@@ -166,15 +175,13 @@ func (u *upload) read(ctx context.Context, token string, resp *http.Response, bo
 			u.rejected = token
 		}
 		return Result{}, failure
-	case !body.whole():
-		return Result{}, body.noAnswer(ctx, errEarlySuccess)
 	case err != nil: // half an answer may hide an error code
 		return Result{}, body.noAnswer(ctx, err)
 	}
 	return Result{
 		StatusCode: resp.StatusCode,
-		Location:   clean(resp.Header.Get("Content-Location"), maxMessage),
-		TrackingID: trackingID(resp.Header),
+		Location:   clean(hide(resp.Header.Get("Content-Location"), token), maxMessage),
+		TrackingID: trackingID(resp.Header, token),
 		Attempts:   u.attempts,
 	}, nil
 }

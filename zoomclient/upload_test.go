@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,11 @@ func TestFaults(t *testing.T) {
 		{name: "200 with a code", steps: []step{answers(200, `{"code":300,"message":"no"}`)}, errors: []error{CodeRejectedContent}, status: 200, attempts: 1},
 		{name: "200 with a code in quotes", steps: []step{answers(200, `{"code":"1001"}`)}, errors: []error{CodeUserNotFound}, status: 200, attempts: 1},
 		{name: "200 from a sign-in page", steps: []step{answers(200, "<!DOCTYPE html><title>Sign in</title>")}, status: 200, attempts: 1, fragments: "HTML page"},
+		{name: "200 from a page after white space", steps: []step{answers(200, "\ufeff"+strings.Repeat(" ", 600)+"<head>")}, status: 200, attempts: 1},
+		{name: "200 with an odd code", steps: []step{answers(200, `{"code":3000000000}`)}, status: 200, attempts: 1},
+		{name: "200 with a code as float", steps: []step{answers(200, `{"code":3e2}`)}, errors: []error{CodeRejectedContent}, status: 200, attempts: 1},
+		{name: "200 with a code in words", steps: []step{answers(200, `{"code":"E300"}`)}, status: 200, attempts: 1},
+		{name: "200 with status false", steps: []step{answers(200, `{"status":false,"errorMessage":"no"}`)}, status: 200, attempts: 1},
 		{name: "202", steps: []step{answers(202, "")}, status: 202, attempts: 1},
 		{name: "201 before the body, then honest", steps: []step{answersEarly(201), answers(201, "")}, ok: true, attempts: 2, least: 500 * time.Millisecond, most: time.Second},
 		{name: "201 before the body, always", steps: []step{answersEarly(201), answersEarly(201)}, retry: Retry{MaxAttempts: 2}, not: []error{ErrUnconfirmed}, attempts: 2, least: 500 * time.Millisecond, most: time.Second, fragments: "before it had taken the whole picture"},
@@ -101,10 +107,12 @@ func TestFaults(t *testing.T) {
 
 		{name: "401, refreshed", steps: []step{answers(401, ""), answers(201, "")}, ok: true, attempts: 2},
 		{name: "124, refreshed with retries off", steps: []step{answers(400, `{"code":124}`), answers(201, "")}, retry: Retry{MaxAttempts: 1}, ok: true, attempts: 2},
+		{name: "401, then 503 with retries off", steps: []step{answers(401, ""), answers(503, "")}, retry: Retry{MaxAttempts: 1}, status: 503, attempts: 2},
+		{name: "401, then 503 with two", steps: []step{answers(401, ""), answers(503, ""), answers(201, "")}, retry: Retry{MaxAttempts: 2}, ok: true, attempts: 3, least: 500 * time.Millisecond, most: time.Second},
 		{name: "401 twice", steps: []step{answers(401, ""), answers(401, "")}, errors: []error{ErrUnauthorized}, status: 401, attempts: 2},
 		{name: "401, static", steps: []step{answers(401, "")}, static: true, errors: []error{ErrUnauthorized}, status: 401, attempts: 1},
 		{name: "4711 is not refreshed", steps: []step{answers(401, `{"code":4711}`)}, errors: []error{CodeMissingScope}, status: 401, attempts: 1},
-		{name: "4700 is not refreshed", steps: []step{answers(401, `{"code":4700}`)}, status: 401, attempts: 1},
+		{name: "4700 is not refreshed", steps: []step{answers(401, `{"code":4700}`)}, errors: []error{CodeMissingScope}, status: 401, attempts: 1},
 
 		{name: "429", steps: []step{answers(429, tooMany), answers(201, "")}, ok: true, attempts: 2, least: time.Second, most: 1500 * time.Millisecond},
 		{name: "429 in a 200", steps: []step{answers(200, tooMany), answers(201, "")}, ok: true, attempts: 2, least: time.Second, most: 1500 * time.Millisecond},
@@ -275,7 +283,7 @@ func TestRecordedReplies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		failure, err := decodeAnswer(&http.Response{StatusCode: reply.Status, Header: reply.Header, Body: io.NopCloser(bytes.NewReader(reply.Body))})
+		failure, err := decodeAnswer(&http.Response{StatusCode: reply.Status, Header: reply.Header, Body: io.NopCloser(bytes.NewReader(reply.Body))}, "T")
 		if err != nil || failure == nil {
 			t.Fatalf("%s: %v, %v", name, failure, err)
 		}
@@ -333,6 +341,43 @@ func TestPauseIsShared(t *testing.T) {
 		if len(sent) != 3 || min(sent[0], sent[1], sent[2]) < 30*time.Second {
 			t.Errorf("sent after %v, none may be sent before 30s", sent)
 		}
+	})
+}
+
+// slowToken is a source that takes a while for its second token.
+type slowToken struct{ asked atomic.Int64 }
+
+func (s *slowToken) Token(context.Context) (string, error) {
+	if s.asked.Add(1) == 2 {
+		time.Sleep(time.Second)
+	}
+	return "T", nil
+}
+
+// TestPauseBeginsDuringTheToken: an upload that was fetching its token when another met a limit waits too.
+func TestPauseBeginsDuringTheToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		late := func(req *http.Request) (*http.Response, error) {
+			if time.Since(start) < 30*time.Second {
+				t.Errorf("sent after %v", time.Since(start))
+			}
+			return answers(201, "")(req)
+		}
+		limited := func(req *http.Request) (*http.Response, error) {
+			time.Sleep(500 * time.Millisecond)
+			return answers(429, tooMany, "Retry-After", "30")(req)
+		}
+		client, _ := scripted(t, &slowToken{}, []step{limited, late, late})
+		var uploads sync.WaitGroup
+		for range 2 {
+			uploads.Go(func() {
+				if _, err := client.UploadPicture(t.Context(), Me, smallPNG(t)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		uploads.Wait()
 	})
 }
 

@@ -80,7 +80,7 @@ func TestBadInput(t *testing.T) {
 		{"token with a line break", []string{"upload", "ada", ada}, map[string]string{"ZOOM_ACCESS_TOKEN": "CANARY\n"}, exitCredentials, "line break"},
 		{"no credentials", []string{"upload", "ada", ada}, nil, exitCredentials, "ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID, ZOOM_CLIENT_SECRET not set"},
 		{"half the credentials", []string{"upload", "ada", ada}, map[string]string{"ZOOM_ACCOUNT_ID": "a", "ZOOM_CLIENT_ID": "c"}, exitCredentials, "no credentials: ZOOM_CLIENT_SECRET not set"},
-		{"plain http token URL", []string{"upload", "--token-url", "http://zoom.us", "ada", ada}, map[string]string{"ZOOM_ACCOUNT_ID": "a", "ZOOM_CLIENT_ID": "c", "ZOOM_CLIENT_SECRET": "CANARY"}, exitCredentials, "must begin with https://"},
+		{"plain http token URL", []string{"upload", "--token-url", "http://zoom.us", "ada", ada}, map[string]string{"ZOOM_ACCOUNT_ID": "a", "ZOOM_CLIENT_ID": "c", "ZOOM_CLIENT_SECRET": "CANARY"}, exitUsage, "must begin with https://"},
 		{"file name that rewrites a terminal", []string{"upload", "ada", "\x1b[2J.jpg"}, env, exitUsage, `"\x1b[2J.jpg": no such file`},
 		{"negative timeout", []string{"upload", "--timeout", "-1s", "ada", ada}, env, exitUsage, "--timeout must not be negative"},
 		{"negative rate", []string{"fake", "--rate", "-1"}, env, exitUsage, "--rate must not be negative"},

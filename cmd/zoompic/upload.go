@@ -59,8 +59,11 @@ func (c *command) uploadOne(ctx, interrupt context.Context, account accountFlags
 	pic, err := c.readPicture(ctx, file)
 	if err != nil {
 		exit := exitUsage
-		if interrupt.Err() != nil {
+		switch {
+		case interrupt.Err() != nil:
 			exit = exitInterrupted
+		case ctx.Err() != nil:
+			exit = exitFailed
 		}
 		return c.fail(o, newFailure(exit, "", err))
 	}
