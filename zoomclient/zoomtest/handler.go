@@ -19,8 +19,9 @@ import (
 	"github.com/zoompic/zoompic/zoomclient/testdata/recorded"
 )
 
-// maxDrained bounds what is read of a body that is refused, so that its sender sees the answer.
-const maxDrained = 16 << 20
+// maxBody bounds what is read of a request. It is more than a picture needs, because a sender that is cut off may not see
+// the answer.
+const maxBody = 16 << 20
 
 // recordedUser is who the recorded messages speak of.
 const recordedUser = "ada@example.com"
@@ -58,7 +59,7 @@ var _ api.ServerInterface = (*Handler)(nil) // a changed contract fails to compi
 
 // New returns a fake for programs. Only users exist, besides [zoomclient.Me]; without users everybody does.
 func New(users ...string) *Handler {
-	h := &Handler{mux: http.NewServeMux(), users: users, tokens: map[string]bool{}, pictures: map[string]picture{}}
+	h := &Handler{mux: http.NewServeMux(), users: slices.Clone(users), tokens: map[string]bool{}, pictures: map[string]picture{}}
 	h.mux.HandleFunc("POST /oauth/token", h.token)
 	h.mux.HandleFunc("GET /pictures/{user}", h.showPicture)
 	api.HandlerWithOptions(h, api.StdHTTPServerOptions{BaseURL: "/v2", BaseRouter: h.mux, ErrorHandlerFunc: badPath})
@@ -93,14 +94,17 @@ func (h *Handler) Requests() int {
 	return h.requests
 }
 
-// Reply makes the next uploads get these recorded replies, one each, whatever they send; one that reports success also stores
-// the picture. It panics with the list of names if it does not know one.
+// Reply makes the next uploads get these recorded replies, one each and in order, whatever their token, rate and user. One
+// that reports success stores the picture, and gives way to the refusal if there is something wrong with the picture; any
+// other stores nothing. Reply panics with the list of names if it does not know one, and then sets none.
 func (h *Handler) Reply(names ...string) {
+	var replies []recorded.Reply
+	for _, name := range names {
+		replies = append(replies, mustGet(name))
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, name := range names {
-		h.replies = append(h.replies, mustGet(name))
-	}
+	h.replies = append(h.replies, replies...)
 }
 
 // AcceptToken makes token valid, besides those that the token endpoint gives out.
@@ -117,7 +121,7 @@ func (h *Handler) RevokeTokens() {
 	clear(h.tokens)
 }
 
-// RateLimit lets perSecond uploads through in any second and answers 429 to the others; 0 is no limit.
+// RateLimit lets perSecond uploads through in any second and answers 429 to the others; 0 or less is no limit.
 func (h *Handler) RateLimit(perSecond int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -128,8 +132,7 @@ func (h *Handler) RateLimit(perSecond int) {
 func (h *Handler) UploadUserPicture(w http.ResponseWriter, r *http.Request, userID string) {
 	reply, given := h.arrive(w)
 	if !given {
-		name := h.refuse(r, userID)
-		if name != "" {
+		if name := h.refuse(r, userID); name != "" {
 			reply = mustGet(name)
 		}
 	}
@@ -137,11 +140,11 @@ func (h *Handler) UploadUserPicture(w http.ResponseWriter, r *http.Request, user
 		h.answerRefusal(w, r, userID, reply)
 		return
 	}
-	pic, refusal, err := readForm(r)
+	pic, refusal, err := readForm(w, r)
 	switch {
 	case err != nil: // it did not arrive whole: there is nobody to answer
 		panic(http.ErrAbortHandler)
-	case refusal != "":
+	case refusal != "" && !given:
 		h.answerRefusal(w, r, userID, mustGet(refusal))
 		return
 	}
@@ -150,7 +153,7 @@ func (h *Handler) UploadUserPicture(w http.ResponseWriter, r *http.Request, user
 		reply = mustGet("created")
 	}
 	if reply.Header.Get("Content-Location") != "" {
-		reply.Header.Set("Content-Location", "http://"+r.Host+"/pictures/"+url.PathEscape(userID))
+		reply.Header.Set("Content-Location", origin(r)+"/pictures/"+url.PathEscape(userID))
 	}
 	write(w, reply)
 }
@@ -172,9 +175,9 @@ func (h *Handler) arrive(w http.ResponseWriter) (reply recorded.Reply, given boo
 func (h *Handler) refuse(r *http.Request, userID string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	switch {
-	case !bearer || !h.tokens[token]:
+	case !strings.EqualFold(scheme, "Bearer") || !h.tokens[token]:
 		return "token-invalid-401"
 	case h.isTooFast(time.Now()):
 		return "rate-limited"
@@ -186,7 +189,7 @@ func (h *Handler) refuse(r *http.Request, userID string) string {
 
 // isTooFast counts in a sliding second.
 func (h *Handler) isTooFast(now time.Time) bool {
-	if h.rate == 0 {
+	if h.rate <= 0 {
 		return false
 	}
 	h.recent = slices.DeleteFunc(h.recent, func(t time.Time) bool { return now.Sub(t) >= time.Second })
@@ -200,33 +203,46 @@ func (h *Handler) isTooFast(now time.Time) bool {
 // answerRefusal reads the body first, as a sender that does not wait for "100 Continue" would otherwise lose the answer.
 func (h *Handler) answerRefusal(w http.ResponseWriter, r *http.Request, userID string, reply recorded.Reply) {
 	if r.Header.Get("Expect") == "" {
-		io.Copy(io.Discard, io.LimitReader(r.Body, maxDrained))
+		io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody))
 	}
 	quoted, _ := json.Marshal(userID) // a string always can
 	reply.Body = bytes.ReplaceAll(reply.Body, []byte(recordedUser), quoted[1:len(quoted)-1])
 	write(w, reply)
 }
 
-// readForm returns the picture, or the name of the reply that refuses it. err says that the form did not arrive whole.
-func readForm(r *http.Request) (pic picture, refusal string, err error) {
+// readForm returns the picture, or the name of the reply that refuses it. err says that the body did not arrive whole.
+func readForm(w http.ResponseWriter, r *http.Request) (pic picture, refusal string, err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody) // not before: net/http knows an unanswered Expect by its own body
+	pic, refusal = findPicture(r)
+	_, err = io.Copy(io.Discard, r.Body) // its end, or again the error that the form ended with: MaxBytesReader keeps it
+	if _, endless := errors.AsType[*http.MaxBytesError](err); endless {
+		return picture{}, "file-too-large", nil
+	}
+	return pic, refusal, err
+}
+
+// findPicture reads the form to its last boundary. Where no whole form is, no file is.
+func findPicture(r *http.Request) (pic picture, refusal string) {
+	const noFile = "file-empty"
 	form, err := r.MultipartReader()
 	if err != nil {
-		return picture{}, "file-empty", nil // no form, no file
+		return picture{}, noFile
 	}
-	refusal = "file-empty"
+	refusal = noFile
 	for {
 		part, err := form.NextRawPart()
-		switch {
-		case errors.Is(err, io.EOF):
-			return pic, refusal, nil
-		case err != nil:
-			return picture{}, "", err
-		case part.FormName() != "pic_file":
+		if err == io.EOF { // not errors.Is: a form that breaks off is an error that wraps EOF
+			return pic, refusal
+		}
+		if err != nil {
+			return picture{}, noFile
+		}
+		if part.FormName() != "pic_file" {
 			continue
 		}
 		pic = picture{contentType: part.Header.Get("Content-Type")}
 		if pic.data, err = io.ReadAll(io.LimitReader(part, zoomclient.MaxPictureSize+1)); err != nil {
-			return picture{}, "", err
+			return picture{}, noFile
 		}
 		refusal = checkPicture(part.FileName(), pic.data)
 	}
@@ -254,6 +270,14 @@ func (h *Handler) commit(userID string, pic picture) {
 	h.uploads = append(h.uploads, Upload{userID, sha256.Sum256(pic.data), pic.contentType, time.Now()})
 }
 
+// origin is where the request went, so that the picture can be looked at there.
+func origin(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
 func (h *Handler) showPicture(w http.ResponseWriter, r *http.Request) {
 	data, ok := h.Picture(r.PathValue("user"))
 	if !ok {
@@ -279,7 +303,11 @@ func write(w http.ResponseWriter, reply recorded.Reply) {
 func mustGet(name string) recorded.Reply {
 	reply, err := recorded.Get(name)
 	if err != nil {
-		panic(fmt.Sprintf("zoomtest: there is no recorded reply %q; there are %s", name, strings.Join(recorded.Names(), ", ")))
+		panic(unknownReply(name))
 	}
 	return reply
+}
+
+func unknownReply(name string) string {
+	return fmt.Sprintf("zoomtest: there is no recorded reply %q; there are %s", name, strings.Join(recorded.Names(), ", "))
 }

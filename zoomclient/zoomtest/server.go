@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/zoompic/zoompic/zoomclient"
+	"github.com/zoompic/zoompic/zoomclient/testdata/recorded"
 )
 
 // TB is what NewServer needs of a *testing.T, *testing.B or *testing.F.
@@ -48,4 +49,16 @@ func (s *Server) Client(opts ...zoomclient.Option) *zoomclient.Client {
 		s.tb.Fatalf("zoomtest: %v", err)
 	}
 	return client
+}
+
+// Reply is [Handler.Reply], but a name that it does not know ends the test.
+func (s *Server) Reply(names ...string) {
+	s.tb.Helper()
+	for _, name := range names {
+		if _, err := recorded.Get(name); err != nil {
+			s.tb.Fatalf("%s", unknownReply(name))
+			return
+		}
+	}
+	s.Handler.Reply(names...)
 }
