@@ -59,6 +59,15 @@ func TestErrorIsOneLine(t *testing.T) {
 	}
 }
 
+// TestAdviceForAWrongGrant: code 200 has two meanings.
+func TestAdviceForAWrongGrant(t *testing.T) {
+	wrong := &Error{StatusCode: 400, Code: CodeNotPermitted, Message: "Invalid api key or secret."}
+	role := &Error{StatusCode: 400, Code: CodeNotPermitted, Message: "Only an account administrator can change a profile picture."}
+	if !strings.Contains(wrong.Error(), "account_credentials") || !strings.Contains(role.Error(), "User:Edit") {
+		t.Errorf("%v\n%v", wrong, role)
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2020, 5, 30, 23, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{

@@ -107,6 +107,9 @@ func (e *Error) Advice() string {
 	if isRateLimit(e) && e.RetryAfter > 0 {
 		return "go on after " + e.answered.Add(e.RetryAfter+time.Second-1).UTC().Format("2006-01-02 15:04:05 MST")
 	}
+	if e.Code == CodeNotPermitted && strings.Contains(e.Message, "api key or secret") {
+		return "get the token with the grant account_credentials, not client_credentials" // Zoom's forum, thread 79648
+	}
 	if advice := e.Code.advice(); advice != "" {
 		return advice
 	}

@@ -47,7 +47,7 @@ func (c *command) serve(ctx context.Context, addr, token string, handler http.Ha
 	if err != nil {
 		return &failure{Exit: exitFailed, Message: fmt.Sprintf("cannot listen on %s: %v; choose another with --addr", addr, err)}
 	}
-	origin := "http://" + listener.Addr().String()
+	origin := "http://" + reachable(listener.Addr().String())
 	fmt.Fprintf(c.stdout, "listening on %s/v2\n", origin)
 	c.printEnvironment(origin, token)
 
@@ -58,6 +58,15 @@ func (c *command) serve(ctx context.Context, addr, token string, handler http.Ha
 		return &failure{Exit: exitFailed, Message: err.Error()}
 	}
 	return nil
+}
+
+// reachable names the loopback address for a listener on every address: clients send tokens over plain http to loopback only.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() {
+		return addr
+	}
+	return net.JoinHostPort("127.0.0.1", port)
 }
 
 // printEnvironment prints what a client of this fake needs, ready for a shell.

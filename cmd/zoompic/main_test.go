@@ -258,6 +258,14 @@ func TestFake(t *testing.T) {
 	}
 }
 
+func TestFakeNamesAReachableAddress(t *testing.T) {
+	for addr, want := range map[string]string{"[::]:80": "127.0.0.1:80", "0.0.0.0:80": "127.0.0.1:80", "127.0.0.1:80": "127.0.0.1:80", "[::1]:80": "[::1]:80"} {
+		if got := reachable(addr); got != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
+}
+
 // hangingReader is a standard input that nobody writes to.
 type hangingReader struct{ ctx context.Context }
 
