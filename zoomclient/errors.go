@@ -169,8 +169,8 @@ func (e *tokenError) Unwrap() error        { return e.cause }
 // A noAnswer is an attempt that ended without a usable answer.
 type noAnswer struct {
 	cause error
-	taken int64 // bytes of the request body that the transport took
-	whole bool  // it took them all
+	begun bool // the request's header was written
+	whole bool // the transport took every byte of the request's body
 }
 
 func (e *noAnswer) Error() string { return causeText(e.cause) }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"strings"
 	"sync"
@@ -22,7 +24,13 @@ const partName = "pic_file"
 // stallTimeout ends an attempt whose body nobody takes. net/http has no timeout for that.
 const stallTimeout = 20 * time.Second
 
-var errBodyClosed = errors.New("zoom: the request body is closed")
+// maxInformational bounds the 1xx answers to one request. Zoom sends one, and that only where it was asked to.
+const maxInformational = 100
+
+var (
+	errBodyClosed    = errors.New("zoom: the request body is closed")
+	errInformational = errors.New("the server sent too many 1xx answers")
+)
 
 // A body is the multipart form of one attempt: head, picture and tail, read from where they are. Only the constants of
 // this file, the picture's checked type and a fresh boundary are written around the picture.
@@ -30,6 +38,8 @@ type body struct {
 	boundary string
 	size     int64
 	taken    atomic.Int64 // bytes that the transport has read
+	begun    atomic.Bool  // the request's header was written
+	early    atomic.Bool  // the answer began before the transport had read every byte
 
 	mu     sync.Mutex // the transport may close the body while it reads
 	parts  [3][]byte  // what is left of head, picture and tail
@@ -87,6 +97,22 @@ func (b *body) Close() error {
 	return nil
 }
 
+// trace notes in which order the request and its answer go over the wire.
+func (b *body) trace(ctx context.Context) context.Context {
+	informational := 0
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders:         func() { b.begun.Store(true) },
+		GotFirstResponseByte: func() { b.early.Store(!b.whole()) },
+		Got1xxResponse: func(int, textproto.MIMEHeader) error {
+			b.early.Store(false) // that byte was not yet the answer's
+			if informational++; informational > maxInformational {
+				return errInformational
+			}
+			return nil
+		},
+	})
+}
+
 // whole reports whether the transport took every byte.
 func (b *body) whole() bool { return b.taken.Load() == b.size }
 
@@ -98,7 +124,7 @@ func (b *body) noAnswer(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	return &noAnswer{cause: err, taken: b.taken.Load(), whole: b.whole()}
+	return &noAnswer{cause: err, begun: b.begun.Load(), whole: b.whole()}
 }
 
 // newRequest is the generated request with its headers, sure to go where the client was told to.
@@ -110,7 +136,7 @@ func (u *upload) newRequest(ctx context.Context, token string, body *body) (*htt
 	if err := u.checkURL(req.URL); err != nil {
 		return nil, err
 	}
-	req = req.WithContext(ctx)
+	req = req.WithContext(body.trace(ctx))
 	req.ContentLength = body.size // exact; GetBody stays nil, so that net/http sends nothing on its own
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
@@ -118,6 +144,7 @@ func (u *upload) newRequest(ctx context.Context, token string, body *body) (*htt
 	if u.expect || u.expectFrom >= 0 && u.pic.Size() >= u.expectFrom {
 		req.Header.Set("Expect", "100-continue")
 	}
+	req.Close = u.expect // or else net/http sends the picture after a refusal too, to keep the connection, and may lose the answer
 	return req, nil
 }
 

@@ -201,6 +201,9 @@ func newHTTPClient() (*http.Client, error) {
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 256 << 10,
 		DisableCompression:     true, // a small gzip body can hold gigabytes
+		// Without these every attempt on HTTP/2 would go to the one connection, long after it has died in silence. Found dead
+		// within 15 seconds, it is gone before an attempt is given up.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second, WriteByteTimeout: 15 * time.Second},
 	}}), nil
 }
 

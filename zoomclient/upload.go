@@ -163,8 +163,8 @@ func (u *upload) token(ctx context.Context) (string, error) {
 
 // read turns an answer into a result or an error.
 func (u *upload) read(ctx context.Context, token string, resp *http.Response, body *body) (Result, error) {
-	if isSuccess(resp.StatusCode) && !body.whole() {
-		return Result{}, body.noAnswer(ctx, errEarlySuccess) // its body says nothing about a picture that Zoom does not have
+	if isSuccess(resp.StatusCode) && (body.early.Load() || !body.whole()) {
+		return Result{}, body.noAnswer(ctx, errEarlySuccess) // its body says nothing about a picture that Zoom did not have
 	}
 	failure, err := decodeAnswer(resp, token)
 	u.log.LogAttrs(ctx, slog.LevelDebug, "zoom: attempt", slog.String("user", u.userID),

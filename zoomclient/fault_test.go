@@ -1,0 +1,504 @@
+package zoomclient
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// An effect is what one firing of a fault means to an upload.
+type effect struct {
+	success bool // it is one all the same
+	final   bool // nothing is tried after it
+	status  int  // of the *Error; 0: no answer
+	whole   bool // no answer, but every byte was taken: the picture may have been set
+	lasts   time.Duration
+	matches error
+}
+
+var (
+	lost        = effect{}
+	unconfirmed = effect{whole: true}
+)
+
+func after(e effect, d time.Duration) effect { e.lasts = d; return e }
+func retried(status int) effect              { return effect{status: status} }
+func final(status int, matches error) effect {
+	return effect{status: status, final: true, matches: matches}
+}
+
+// A faultCase is one line of the matrix: the fault strikes count times in a row.
+type faultCase struct {
+	protocol string
+	endpoint string // picture or token
+	warm     bool   // on a connection that has served a request
+	fault    fault
+	count    int
+	want     effect
+}
+
+func (c faultCase) String() string {
+	name := fmt.Sprintf("%s/%s/%s/%s", c.endpoint, c.protocol, c.fault.stage, c.fault.action)
+	switch c.fault.action {
+	case answers1:
+		name += fmt.Sprintf(" %d", c.fault.reply.status)
+	case resetStream, goAway, goAwayAfter:
+		name += " " + c.fault.code.String()
+	}
+	if c.fault.reply.body != "" || len(c.fault.reply.header) > 0 {
+		name += " " + clean(fmt.Sprint(c.fault.reply.header, c.fault.reply.body), 60)
+	}
+	if c.fault.stage == atBody {
+		name += fmt.Sprintf(" at %d", c.fault.after)
+	}
+	if c.fault.commit {
+		name += ", stored"
+	}
+	if c.fault.then != "" {
+		name += ", then " + string(c.fault.then)
+	}
+	if c.warm {
+		name += ", warm"
+	}
+	return fmt.Sprintf("%s/x%d", name, c.count)
+}
+
+const (
+	http1, http2Name = "HTTP1", "HTTP2"
+
+	stallLasts = stallTimeout
+	deadLasts  = 15 * time.Second // until pings find an HTTP/2 connection dead
+	whole      = time.Minute      // AttemptTimeout
+)
+
+// pictureFaults are the faults of the picture endpoint, for either protocol unless only is set.
+func pictureFaults() []struct {
+	only string
+	fault
+	effect
+} {
+	type row = struct {
+		only string
+		fault
+		effect
+	}
+	rejected := reply{400, []string{"Content-Type", "application/json"}, `{"code":300,"message":"Your request was not accepted."}`}
+	pictureIsSet := reply{201, []string{"Content-Type", "application/json"}, `{"message":"the picture is set"}`}
+	rows := []row{
+		{"", fault{stage: atAccept, action: fin}, lost},
+		{"", fault{stage: atAccept, action: rst}, lost},
+		{"", fault{stage: atAccept, action: hang}, after(lost, 10*time.Second)},
+		{"", fault{stage: atAccept, action: garbage}, lost},
+		{"", fault{stage: atHandshake, action: fin}, lost},
+		{"", fault{stage: atHandshake, action: rst}, lost},
+		{"", fault{stage: atHandshake, action: hang}, after(lost, 10*time.Second)},
+		{"", fault{stage: atHandshake, action: trickle}, after(lost, 10*time.Second)},
+		{"", fault{stage: atHandshake, action: garbage}, lost},
+		{"", fault{stage: atHandshake, action: alert}, lost},
+		{"", fault{stage: atHandshake, action: stranger}, effect{final: true}},
+		{"", fault{stage: atHandshake, action: expired}, effect{final: true}},
+		{"", fault{stage: atHandshake, action: misnamed}, effect{final: true}},
+		{"", fault{stage: atOpen, action: fin}, lost},
+		{"", fault{stage: atOpen, action: rst}, lost},
+		{"", fault{stage: atOpen, action: garbage}, lost},
+		{"", fault{stage: atOpen, action: hang}, after(lost, stallLasts)},
+		{"", fault{stage: atHead, action: fin}, lost},
+		{"", fault{stage: atHead, action: rst}, lost},
+		{"", fault{stage: atHead, action: hang}, after(lost, stallLasts)},
+		{"", fault{stage: atHead, action: garbage}, lost},
+		{"", fault{stage: atHead, action: flood}, lost},
+		{http2Name, fault{stage: atHead, action: silence}, after(lost, stallLasts)},
+		{"", fault{stage: atBodyEnd, action: fin}, unconfirmed},
+		{"", fault{stage: atBodyEnd, action: fin, commit: true}, unconfirmed},
+		{"", fault{stage: atBodyEnd, action: rst}, unconfirmed},
+		{"", fault{stage: atBodyEnd, action: rst, commit: true}, unconfirmed},
+		{"", fault{stage: atBodyEnd, action: hang, commit: true}, after(unconfirmed, whole)},
+		{http2Name, fault{stage: atBodyEnd, action: silence, commit: true}, after(unconfirmed, whole)},
+		{"", fault{stage: atBodyEnd, action: garbage, commit: true}, unconfirmed},
+		{"", fault{stage: atBodyEnd, action: flood, commit: true}, unconfirmed},
+		{http1, fault{stage: atBody, after: -1, action: fin}, unconfirmed}, // the last byte is on its way: the client cannot know
+		{http1, fault{stage: atBody, after: -1, action: hang}, after(unconfirmed, whole)},
+	}
+	for _, k := range []int{1, 100, 20_000, 100_000} {
+		for _, does := range []action{fin, rst, garbage} {
+			rows = append(rows, row{"", fault{stage: atBody, after: k, action: does}, lost})
+		}
+		rows = append(rows, row{"", fault{stage: atBody, after: k, action: hang}, after(lost, stallLasts)},
+			row{http2Name, fault{stage: atBody, after: k, action: silence}, after(lost, stallLasts)})
+	}
+	for _, code := range []http2.ErrCode{http2.ErrCodeNo, http2.ErrCodeProtocol, http2.ErrCodeInternal, http2.ErrCodeRefusedStream, http2.ErrCodeCancel, http2.ErrCodeEnhanceYourCalm, http2.ErrCodeHTTP11Required} {
+		rows = append(rows,
+			row{http2Name, fault{stage: atHead, action: resetStream, code: code}, lost},
+			row{http2Name, fault{stage: atBody, after: 20_000, action: resetStream, code: code}, lost},
+			row{http2Name, fault{stage: atBodyEnd, action: resetStream, code: code, commit: true}, unconfirmed})
+	}
+	for _, code := range []http2.ErrCode{http2.ErrCodeNo, http2.ErrCodeInternal, http2.ErrCodeEnhanceYourCalm} {
+		rows = append(rows,
+			row{http2Name, fault{stage: atHead, action: goAway, code: code}, lost},
+			row{http2Name, fault{stage: atBody, after: 20_000, action: goAway, code: code}, lost},
+			row{http2Name, fault{stage: atBodyEnd, action: goAway, code: code, commit: true}, unconfirmed})
+	}
+	rows = append(rows, row{http2Name, fault{stage: atBodyEnd, action: goAwayAfter, commit: true}, effect{success: true}})
+	for _, at := range []stage{atStatus, atHeaders, atAnswer} {
+		for _, does := range []action{fin, rst, garbage, hang, trickle} {
+			good, bad := unconfirmed, unconfirmed
+			switch {
+			case at == atAnswer && does == garbage:
+				good, bad = effect{success: true}, final(400, nil) // of an answer with a status, a damaged body takes nothing away
+			case at == atAnswer && (does == hang || does == trickle):
+				good, bad = after(unconfirmed, answerTimeout), after(final(400, nil), answerTimeout)
+			case at == atAnswer:
+				bad = final(400, nil)
+			case does == hang || does == trickle:
+				good, bad = after(good, whole), after(bad, whole)
+			}
+			rows = append(rows, row{http1, fault{stage: at, action: does, reply: pictureIsSet, commit: true}, good}, row{http1, fault{stage: at, action: does, reply: rejected}, bad})
+			if does == trickle || at == atAnswer && does == hang {
+				continue // of the connection, not of the stream: that is a dead connection
+			}
+			if at == atAnswer && does == garbage {
+				good = unconfirmed // no frame: the connection has failed
+			}
+			rows = append(rows, row{http2Name, fault{stage: at, action: does, reply: pictureIsSet, commit: true}, good}, row{http2Name, fault{stage: at, action: does, reply: rejected}, bad})
+		}
+	}
+	for _, at := range []stage{atHead, atBody} { // an answer before the picture was taken
+		for _, then := range []action{"", fin, hang} {
+			for _, status := range []int{200, 201, 204} {
+				early := fault{stage: at, after: 1000, action: answers1, reply: reply{status: status}, then: then}
+				one := lost
+				if then == "" {
+					one = unconfirmed // net/http hands it out when all has been taken in the end: who knows
+				}
+				rows = append(rows, row{http1, early, one}, row{http2Name, early, lost})
+			}
+			for _, status := range []int{400, 404, 413} {
+				rows = append(rows, row{"", fault{stage: at, after: 1000, action: answers1, reply: reply{status: status, body: `{"code":1001}`}, then: then}, final(status, CodeUserNotFound)})
+			}
+			rows = append(rows, row{"", fault{stage: at, after: 1000, action: answers1, reply: reply{status: 503}, then: then}, retried(503)})
+		}
+	}
+	for status := 400; status < 600; status++ {
+		if http.StatusText(status) == "" && status != 520 && status != 530 && status != 599 {
+			continue
+		}
+		want := final(status, nil)
+		switch {
+		case status == 401: // see the cases of tokens
+			continue
+		case status == 417:
+			want = final(status, nil)
+		case status == 408, status == 425, status >= 500:
+			want = retried(status)
+		case status == 429:
+			continue // see the cases of limits
+		}
+		rows = append(rows, row{"", fault{stage: atBodyEnd, action: answers1, reply: reply{status: status, body: "<html>" + http.StatusText(status)}}, want})
+	}
+	for _, status := range []int{202, 203, 205, 206, 226, 299} {
+		rows = append(rows, row{"", fault{stage: atBodyEnd, action: answers1, reply: reply{status: status}}, final(status, nil)})
+	}
+	for _, ok := range []reply{
+		{200, nil, "{}"}, {201, nil, ""}, {204, nil, ""}, {201, []string{"Content-Type", "text/plain"}, "created"}, {201, []string{"Content-Type", "application/json"}, "{broken"},
+		{201, []string{"Content-Encoding", "gzip", "Content-Type", "application/json"}, "no gzip"}, {201, nil, strings.Repeat("endless ", 100_000)},
+	} {
+		rows = append(rows, row{"", fault{stage: atBodyEnd, action: answers1, reply: ok, commit: true}, effect{success: true}})
+	}
+	for _, lie := range []reply{
+		{200, nil, `{"code":300,"message":"no"}`}, {201, nil, `{"code":"300"}`}, {200, []string{"Content-Type", "text/html"}, "<html>Sign in"}, {200, nil, `{"status":false,"errorCode":401}`},
+	} {
+		rows = append(rows, row{"", fault{stage: atBodyEnd, action: answers1, reply: lie}, final(lie.status, nil)})
+	}
+	rows = append(rows,
+		row{http2Name, fault{stage: atAnswer, action: silence, reply: pictureIsSet, commit: true}, after(unconfirmed, answerTimeout)},
+		row{http2Name, fault{stage: atAnswer, action: silence, reply: rejected}, after(final(400, nil), answerTimeout)},
+		row{http1, fault{stage: atBodyEnd, action: answers1, reply: reply{201, []string{"X-Long", strings.Repeat("x", 300<<10)}, ""}, commit: true}, unconfirmed},
+		row{http1, fault{stage: atBodyEnd, action: answers1, reply: reply{201, []string{"Transfer-Encoding", "chunked"}, "zz\r\nnot a chunk"}, commit: true}, unconfirmed},
+		row{http1, fault{stage: atBodyEnd, action: answers1, reply: reply{201, []string{"Content-Length", "9", "Content-Length", "1"}, "{}"}, commit: true}, unconfirmed},
+		row{http2Name, fault{stage: atBodyEnd, action: answers1, reply: reply{201, []string{"Content-Length", "9"}, "{}"}, commit: true}, unconfirmed})
+	return rows
+}
+
+// pictureCases are the faults of the picture endpoint, once, and as often as there are attempts, on new and on used connections.
+func pictureCases() (cases []faultCase) {
+	for _, row := range pictureFaults() {
+		for _, protocol := range []string{http1, http2Name} {
+			if row.only != "" && row.only != protocol {
+				continue
+			}
+			c := faultCase{protocol: protocol, endpoint: "picture", fault: row.fault, count: 1, want: row.effect}
+			if protocol == http2Name && row.action == hang && row.lasts > deadLasts {
+				c.want.lasts = deadLasts
+			}
+			cases = append(cases, c)
+			if !row.final && !row.success {
+				c.count = 5
+				cases = append(cases, c)
+				c.count = 1
+			}
+			if row.fault.stage != atAccept && row.fault.stage != atHandshake && row.fault.stage != atOpen {
+				c.warm = true
+				cases = append(cases, c)
+			}
+		}
+	}
+	return cases
+}
+
+// A world is a client and all the servers that it can reach, in memory.
+type world struct {
+	t              *testing.T
+	network        *network
+	transport      *http.Transport
+	picture, token *faultServer
+	client         *Client
+	log            bytes.Buffer
+	file           string // the picture's, in a folder whose name is a secret too
+}
+
+const canaryPath = "canary-path-5Tn8"
+
+// pictureFile is larger than what the buffers of a connection hold, and the same for all cases.
+var pictureFile = sync.OnceValues(func() ([]byte, error) {
+	data, err := os.ReadFile("../examples/ada.jpg")
+	return append(data, bytes.Repeat([]byte("behind the end "), 20_000)...), err
+})
+
+func newWorld(t *testing.T, protocol string, opts ...Option) *world {
+	t.Helper()
+	w := &world{t: t}
+	serves := func(answer func(*faultServer, *http.Request, []byte) reply) *faultServer {
+		return &faultServer{t: t, answer: answer}
+	}
+	issued := 0
+	w.token = serves(func(_ *faultServer, req *http.Request, body []byte) reply {
+		if id, secret, _ := basicAuth(req); id != "client" || secret != canarySecret || string(body) != "account_id=account&grant_type=account_credentials" {
+			t.Errorf("the token endpoint was sent %s with %s", req.Header, body)
+		}
+		issued++
+		return reply{200, []string{"Content-Type", "application/json"}, fmt.Sprintf(`{"access_token":"%s-%d","expires_in":3599}`, canaryToken, issued)}
+	})
+	w.picture = serves(func(s *faultServer, req *http.Request, body []byte) reply {
+		if req.URL.Path != "/v2/users/ada@example.com/picture" || req.Method != http.MethodPost {
+			t.Errorf("the picture endpoint was sent %s %s", req.Method, req.URL)
+		}
+		if !strings.HasPrefix(req.Header.Get("Authorization"), "Bearer "+canaryToken) {
+			t.Errorf("the picture came with %s", req.Header)
+		}
+		s.store(req, body)
+		return created
+	})
+	w.network = &network{dialed: map[string]int{}, open: map[*memConn]bool{}, hosts: map[string]func(*memConn){
+		"api.zoom.us:443": w.picture.serve, "zoom.us:443": w.token.serve,
+	}}
+
+	t.Cleanup(func() { // after a failure
+		w.network.closeAll()
+		time.Sleep(time.Hour)
+	})
+
+	standard, err := newHTTPClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.transport = standard.Transport.(hideLocation).next.(*http.Transport)
+	w.transport.DialContext = w.network.DialContext
+	w.transport.Proxy = nil
+	w.transport.TLSClientConfig = tlsClientConfig()
+	if protocol == http1 {
+		w.transport.Protocols = &http.Protocols{}
+		w.transport.Protocols.SetHTTP1(true)
+	}
+	logger := slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug - 8}))
+	opts = append([]Option{WithHTTPClient(standard), WithLimiter(nil), WithLogger(logger)}, opts...)
+	w.client, err = New(&ServerToServer{AccountID: "account", ClientID: "client", ClientSecret: canarySecret, HTTPClient: standard}, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	data, err := pictureFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.file = filepath.Join(t.TempDir(), canaryPath, "ada.jpg")
+	if err := errors.Join(os.Mkdir(filepath.Dir(w.file), 0o700), os.WriteFile(w.file, data, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func basicAuth(req *http.Request) (string, string, bool) { return req.BasicAuth() }
+
+func (w *world) upload(ctx context.Context) (Result, error) {
+	return w.client.UploadFile(ctx, "ada@example.com", w.file)
+}
+
+// settle waits until the transport has given up its idle connections, and what it found dead. Nothing may be left then, no
+// connection and, synctest sees to it, no goroutine.
+func (w *world) settle() {
+	time.Sleep(2 * time.Minute)
+	synctest.Wait()
+	if n := w.network.closeAll(); n != 0 {
+		w.t.Errorf("%d ends of connections are still open", n)
+	}
+}
+
+// holdLedger compares what the client says with what the servers saw. It holds under every fault.
+func (w *world) holdLedger(result Result, err error) {
+	w.t.Helper()
+	pic, loadErr := LoadPicture(w.file)
+	if loadErr != nil {
+		w.t.Fatal(loadErr)
+	}
+	for _, digest := range w.picture.commits {
+		if digest != pic.SHA256() {
+			w.t.Error("another picture was stored")
+		}
+	}
+	switch {
+	case err == nil && len(w.picture.commits) == 0:
+		w.t.Error("a false success: nothing was stored")
+	case err != nil && !errors.Is(err, ErrUnconfirmed) && len(w.picture.commits) > 0:
+		w.t.Errorf("a false failure: the picture was stored, and the error does not say that this may be: %v", err)
+	}
+	if result.Attempts != w.picture.arrived {
+		w.t.Errorf("%d attempts by the result, %d on the wire", result.Attempts, w.picture.arrived)
+	}
+	for e := err; e != nil; e = unwrapOnce(e) {
+		findCanary(w.t, printed(e))
+	}
+	findCanary(w.t, printed(result))
+	findCanary(w.t, w.log.String())
+	if strings.Contains(w.picture.received.String()+w.token.received.String(), canaryPath) {
+		w.t.Error("the picture's path was sent")
+	}
+	for addr := range w.network.dialed {
+		if addr != "api.zoom.us:443" && addr != "zoom.us:443" {
+			w.t.Errorf("%s was dialed", addr)
+		}
+	}
+}
+
+// backoffs are the bounds of n delays in a row.
+func backoffs(n int, shortest time.Duration) (least, most time.Duration) {
+	lo, hi := 500*time.Millisecond, time.Second
+	for range n {
+		least += max(lo, shortest)
+		most += max(hi, shortest)
+		lo, hi = min(lo*2, 15*time.Second), min(hi*2, 30*time.Second)
+	}
+	return least, most
+}
+
+// TestFaultMatrix strikes every fault at every stage, on both protocols, and holds each upload to what the servers saw.
+func TestFaultMatrix(t *testing.T) {
+	cases := slices.Concat(pictureCases(), tokenCases())
+	if len(cases) < 300 {
+		t.Fatalf("only %d cases", len(cases))
+	}
+	t.Logf("%d cases", len(cases))
+	for _, c := range cases {
+		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { c.run(t) })
+		})
+	}
+}
+
+func (c faultCase) run(t *testing.T) {
+	w := newWorld(t, c.protocol)
+	struck := w.picture
+	if c.endpoint == "token" {
+		struck = w.token
+	}
+	if c.warm {
+		if _, err := w.upload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.picture.arrived, w.picture.commits, w.token.arrived = 0, nil, 0
+	}
+	struck.plan = slices.Repeat([]fault{c.fault}, c.count)
+	start := time.Now()
+	result, err := w.upload(t.Context())
+	spent := time.Since(start)
+
+	if struck.fired != c.count {
+		t.Fatalf("the fault fired %d times: %v", struck.fired, err)
+	}
+	w.holdLedger(result, err)
+	c.holdOutcome(t, w, result, err, spent)
+	w.settle()
+}
+
+// holdOutcome compares with what was foretold: success or which failure, attempts on the wire, time, pictures stored.
+func (c faultCase) holdOutcome(t *testing.T, w *world, result Result, err error, spent time.Duration) {
+	const maxAttempts = 5
+	recovers := !c.want.final && !c.want.success && c.count < maxAttempts
+	attempts, commits := c.count, 0
+	if c.fault.commit {
+		commits = c.count
+	}
+	delays := c.count - 1
+	if recovers {
+		attempts, commits, delays = attempts+1, commits+1, c.count
+	}
+	shortest := time.Duration(0)
+	if c.endpoint == "token" { // whose failures cost no request for the picture
+		attempts, commits, shortest = 0, 0, holdFailure
+		if recovers {
+			attempts, commits = 1, 1
+		}
+	}
+	least, most := backoffs(delays, shortest)
+	least, most = least+c.want.lasts*time.Duration(c.count), most+c.want.lasts*time.Duration(c.count)
+	most += time.Duration(c.count) * time.Second // an unanswered Expect
+	if success := recovers || c.want.success; success != (err == nil) {
+		t.Fatalf("success should be %v: %v", success, err)
+	}
+	if result.Attempts != attempts || len(w.picture.commits) != commits {
+		t.Errorf("%d attempts and %d pictures stored, want %d and %d", result.Attempts, len(w.picture.commits), attempts, commits)
+	}
+	if spent < least || spent > most {
+		t.Errorf("took %v, want %v to %v", spent, least, most)
+	}
+	if err == nil {
+		return
+	}
+	answer, answered := errors.AsType[*Error](err)
+	if answered != (c.want.status != 0) || answered && (answer.StatusCode != c.want.status || answer.Attempts != attempts) {
+		t.Errorf("answer %+v, want status %d: %v", answer, c.want.status, err)
+	}
+	if got := errors.Is(err, ErrUnconfirmed); got != c.want.whole {
+		t.Errorf("unconfirmed: %v, want %v: %v", got, c.want.whole, err)
+	}
+	if c.want.matches != nil && !errors.Is(err, c.want.matches) {
+		t.Errorf("%v does not match %v", err, c.want.matches)
+	}
+	if (c.endpoint == "token") != errors.Is(err, ErrToken) {
+		t.Errorf("%v: it matches ErrToken: %v", err, errors.Is(err, ErrToken))
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		t.Errorf("%v matches a context's error; the caller's has not ended", err)
+	}
+	if text := err.Error(); !strings.HasPrefix(text, "zoom: ") || strings.ContainsAny(text, "\r\n") {
+		t.Errorf("message %q", text)
+	}
+}
+
+func tokenCases() (cases []faultCase) { return nil }
+
+var _ = cmp.Or[int]
