@@ -105,7 +105,7 @@ func (e *Error) notes() []string {
 // Advice says what the person running the upload can do about the failure; it is empty where nothing useful is known.
 func (e *Error) Advice() string {
 	if isRateLimit(e) && e.RetryAfter > 0 {
-		return "go on after " + e.answered.Add(e.RetryAfter+time.Second-1).UTC().Format("2006-01-02 15:04:05 MST")
+		return "go on after " + clock(e.answered.Add(e.RetryAfter))
 	}
 	if e.Code == CodeNotPermitted && strings.Contains(e.Message, "api key or secret") {
 		return "get the token with the grant account_credentials, not client_credentials" // Zoom's forum, thread 79648
@@ -158,8 +158,9 @@ func isRateLimit(e *Error) bool {
 // A tokenError says why there is no token to send with.
 type tokenError struct {
 	message   string
-	cause     error // may be nil
-	temporary bool  // a later request may succeed
+	cause     error     // may be nil
+	temporary bool      // a later request may succeed
+	notBefore time.Time // when the next request may be made, if that is known
 }
 
 func (e *tokenError) Error() string        { return "zoom: no access token: " + e.message }
@@ -204,6 +205,11 @@ func stopped(ctx context.Context, attempts int, last error) error {
 
 // causeText is the text of an error that others made: it may quote what a server said.
 func causeText(err error) string { return clean(err.Error(), maxMessage) }
+
+// clock is a time for people, rounded up to the second.
+func clock(t time.Time) string {
+	return t.Add(time.Second - 1).UTC().Format("2006-01-02 15:04:05 MST")
+}
 
 func countAttempts(n int) string {
 	if n == 1 {

@@ -124,7 +124,7 @@ func (b *body) noAnswer(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	return &noAnswer{cause: err, begun: b.begun.Load(), whole: b.whole()}
+	return &noAnswer{cause: err, begun: b.begun.Load() || b.taken.Load() > 0, whole: b.whole()}
 }
 
 // newRequest is the generated request with its headers, sure to go where the client was told to.

@@ -80,6 +80,10 @@ func TestWireHoldsThePicture(t *testing.T) {
 
 // TestEarlySuccessIsNone: a plain client reports the 201 of a server that has taken next to nothing.
 func TestEarlySuccessIsNone(t *testing.T) {
+	huge, err := UncheckedPicture(make([]byte, 32<<20), "image/png") // more than the system's buffers ever hold
+	if err != nil {
+		t.Fatal(err)
+	}
 	release := make(chan struct{}, 4) // one for each of the two requests of the two runs
 	onBoth(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "0")
@@ -88,10 +92,10 @@ func TestEarlySuccessIsNone(t *testing.T) {
 		<-release // and takes no more until the client has decided
 	}, func(t *testing.T, client *Client, server *httptest.Server) {
 		defer func() { release <- struct{}{}; release <- struct{}{} }()
-		if _, err := client.UploadPicture(t.Context(), Me, largePicture(t)); !errors.Is(err, errEarlySuccess) || errors.Is(err, ErrUnconfirmed) {
+		if _, err := client.UploadPicture(t.Context(), Me, huge); !errors.Is(err, errEarlySuccess) || errors.Is(err, ErrUnconfirmed) {
 			t.Errorf("UploadPicture: %v", err)
 		}
-		req, _ := http.NewRequestWithContext(t.Context(), "POST", server.URL, strings.NewReader(strings.Repeat("x", 8<<20)))
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", server.URL, bytes.NewReader(huge.bytes()))
 		resp, err := server.Client().Do(req)
 		if err != nil || resp.StatusCode != http.StatusCreated {
 			t.Fatalf("the control: a plain client says %v, %v", resp, err)

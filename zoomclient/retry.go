@@ -42,13 +42,24 @@ func (u *upload) decide(err error) (delay time.Duration, again bool) {
 		if !answered && !unanswered { // a token: until then the same failure would be handed out
 			delay = max(delay, holdFailure)
 		}
-		if answered && answer.RetryAfter > delay {
-			delay = answer.RetryAfter
+		if stated := statedWait(err); stated > delay {
+			delay = stated
 			again = delay <= u.retry.MaxWait-u.waited // a sum could overflow
 			u.waited += delay
 		}
 	}
 	return delay, again
+}
+
+// statedWait is how long a server wants to be left alone after a failure that is no rate limit of Zoom's.
+func statedWait(err error) time.Duration {
+	if answer, ok := errors.AsType[*Error](err); ok {
+		return answer.RetryAfter
+	}
+	if token, ok := errors.AsType[*tokenError](err); ok && !token.notBefore.IsZero() {
+		return time.Until(token.notBefore)
+	}
+	return 0
 }
 
 // limitDelay is how long a 429 holds everything back.

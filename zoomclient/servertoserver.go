@@ -21,6 +21,7 @@ const DefaultTokenURL = "https://zoom.us/oauth/token"
 const (
 	tokenTimeout    = 30 * time.Second // of one request to the token endpoint
 	holdFailure     = time.Second      // a failure is given to all who ask within it
+	maxTokenWait    = time.Hour        // a longer Retry-After of the token endpoint is taken for this long
 	minTokenLife    = time.Minute
 	maxTokenLife    = time.Hour
 	maxRenewalAhead = time.Minute // a token is renewed this long before it expires, or a tenth of its life if that is less
@@ -86,9 +87,17 @@ func (s *ServerToServer) Refresh(ctx context.Context, rejected string) (string, 
 		state.token, state.failure, state.until = token, nil, time.Time{}
 		state.renewAt = time.Now().Add(life - min(maxRenewalAhead, life/10))
 	case ctx.Err() == nil: // a caller who gave up says nothing about the endpoint
-		state.failure, state.until = err, time.Now().Add(holdFailure)
+		state.hold(err)
 	}
 	return token, err
+}
+
+// hold gives err to all who ask in the next second, or for as long as the endpoint wants to be left alone.
+func (t *tokenState) hold(err error) {
+	t.failure, t.until = err, time.Now().Add(holdFailure)
+	if refusal, ok := errors.AsType[*tokenError](err); ok && refusal.notBefore.After(t.until) {
+		t.until = refusal.notBefore
+	}
 }
 
 func (s *ServerToServer) ready() (*tokenState, error) {
@@ -162,7 +171,12 @@ func (s *ServerToServer) request(ctx context.Context, client *http.Client) (toke
 	if resp.StatusCode != http.StatusOK {
 		basic := strings.TrimPrefix(req.Header.Get("Authorization"), "Basic ")
 		body = []byte(hide(string(body), s.ClientSecret, basic))
-		return "", 0, &tokenError{message: tokenRefusal(resp.StatusCode, body, checkApp), temporary: isBusy(resp.StatusCode)}
+		refusal := &tokenError{message: tokenRefusal(resp.StatusCode, body, checkApp), temporary: isBusy(resp.StatusCode)}
+		if wait := parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()); wait > 0 && refusal.temporary {
+			refusal.notBefore = time.Now().Add(min(wait, maxTokenWait))
+			refusal.message += ", not before " + clock(refusal.notBefore)
+		}
+		return "", 0, refusal
 	}
 	if err != nil {
 		return "", 0, tokenUnreachable(ctx, req.URL.Host, err)
