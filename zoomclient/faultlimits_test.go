@@ -104,6 +104,7 @@ func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 					})
 				}
 				uploads.Wait()
+				synctest.Wait()
 				if w.token.arrived != 2 || w.picture.arrived != 128 || len(w.picture.commits) != 64 {
 					t.Errorf("%d tokens, %d requests, %d pictures", w.token.arrived, w.picture.arrived, len(w.picture.commits))
 				}
@@ -170,10 +171,10 @@ func TestContextEndsEveryExchange(t *testing.T) {
 							if spent := time.Since(start); spent < 8*time.Second || spent > 8*time.Second+100*time.Millisecond {
 								t.Errorf("the upload ended after %v", spent)
 							}
+							w.holdLedger(result, err)
 							if struck.fired == 0 || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, errMine) {
 								t.Errorf("after %d faults: %v", struck.fired, err)
 							}
-							w.holdLedger(result, err)
 							w.settle()
 						})
 					})

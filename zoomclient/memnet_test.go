@@ -1,6 +1,7 @@
 package zoomclient
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -117,7 +118,7 @@ const streamBuffer = 96 << 10
 type stream struct {
 	mu              sync.Mutex
 	change          sync.Cond
-	data            []byte
+	data            bytes.Buffer
 	readEnd         error // what the reader gets after data
 	writeEnd        error // what the writer gets
 	readBy, writeBy time.Time
@@ -136,11 +137,9 @@ func (s *stream) read(p []byte) (int, error) {
 		switch {
 		case isOver(s.readBy):
 			return 0, os.ErrDeadlineExceeded
-		case len(s.data) > 0 && s.readEnd != net.ErrClosed:
-			n := copy(p, s.data)
-			s.data = s.data[n:]
+		case s.data.Len() > 0 && s.readEnd != net.ErrClosed:
 			s.change.Broadcast()
-			return n, nil
+			return s.data.Read(p)
 		case s.readEnd != nil:
 			return 0, s.readEnd
 		}
@@ -160,8 +159,8 @@ func (s *stream) write(p []byte) (n int, err error) {
 		case len(p) == 0:
 			return n, nil
 		}
-		if room := min(streamBuffer-len(s.data), len(p)); room > 0 {
-			s.data = append(s.data, p[:room]...)
+		if room := min(streamBuffer-s.data.Len(), len(p)); room > 0 {
+			s.data.Write(p[:room])
 			p, n = p[room:], n+room
 			s.change.Broadcast()
 			continue
@@ -185,7 +184,7 @@ func (s *stream) end(reader, writer error) {
 func (s *stream) discard() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.data = nil
+	s.data.Reset()
 }
 
 // setDeadline sets one of the stream's deadlines and wakes who waits when it comes.
