@@ -67,7 +67,7 @@ func (r *syncRun) unsent() []*item {
 	var queue []*item
 	for _, it := range r.items {
 		if it.outcome == "" || it.outcome == report.Pending {
-			it.outcome = ""
+			it.outcome, it.failure = "", rowFailure{}
 			queue = append(queue, it)
 		}
 	}
@@ -210,7 +210,7 @@ func (it *item) conclude(o zoomclient.Outcome) (p state.Person, changed bool) {
 		p.Done, p.DoneAt, p.Seen = it.seen.SHA256, it.when, it.seen
 		return p, true
 	case isOfTheRun(o.Err):
-		it.outcome, it.failure = report.Pending, explain(o.Err)
+		it.outcome, it.failure = report.Pending, rowFailure{} // leavePending says why
 		return p, false
 	}
 	it.fail(o.Err)
@@ -249,7 +249,7 @@ func isForGood(err error) bool {
 
 // leavePending ends the run for what has no outcome, and says why.
 func (r *syncRun) leavePending(ctx context.Context) {
-	var why rowFailure
+	why := rowFailure{Cause: "not sent: rate limited", Advice: "run again"}
 	switch {
 	case r.stateError != nil:
 		why = rowFailure{Cause: "not sent: the state file could not be written"}
@@ -260,12 +260,14 @@ func (r *syncRun) leavePending(ctx context.Context) {
 		why.Cause = "not sent: " + why.Cause
 	}
 	for _, it := range r.items {
-		if it.outcome == "" {
-			it.outcome, it.failure = report.Pending, why
+		if it.outcome != "" && it.outcome != report.Pending {
+			continue
 		}
-		if it.outcome == report.Pending {
-			r.ended(it)
+		it.outcome = report.Pending
+		if it.failure.Cause == "" {
+			it.failure = why
 		}
+		r.ended(it)
 	}
 }
 

@@ -185,24 +185,52 @@ func (e *WriteError) Error() string {
 }
 func (e *WriteError) Unwrap() error { return e.cause }
 
-// open turns what a damaged file does to bbolt, panics and faults of the memory map, into an error.
-func open(path string, readOnly bool) (db *bbolt.DB, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if value := recover(); value != nil {
-			err = unusable(path, fmt.Errorf("it is damaged (%v); %s", value, startOver))
-		}
-	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, ReadOnly: readOnly})
+// open opens the file and reads it all once: what is damaged shows now, and not in the middle of a run.
+func open(path string, readOnly bool) (*bbolt.DB, error) {
+	var db *bbolt.DB
+	err := guarded(func() (err error) {
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, ReadOnly: readOnly})
+		return err
+	})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, readHolder(path)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, errDamaged):
 		return nil, unusable(path, fmt.Errorf("it is no state file of zoompic, or damaged (%w); %s", err, startOver))
 	case err != nil:
 		return nil, unusable(path, fmt.Errorf("%w; choose another place with --state", err))
 	}
+	if err := guarded(func() error { return db.View(readAll) }); err != nil {
+		db.Close()
+		return nil, unusable(path, fmt.Errorf("%w; %s", err, startOver))
+	}
 	return db, nil
+}
+
+var errDamaged = errors.New("it is damaged")
+
+// guarded turns what a damaged file does to bbolt, panics and faults of the memory map, into an error.
+func guarded(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("%w (%v)", errDamaged, value)
+		}
+	}()
+	return f()
+}
+
+func readAll(tx *bbolt.Tx) error {
+	people := tx.Bucket(peopleBucket)
+	if people == nil {
+		return nil
+	}
+	return people.ForEach(func(key, data []byte) error {
+		if !json.Valid(data) {
+			return fmt.Errorf("%w at %q", errDamaged, key)
+		}
+		return nil
+	})
 }
 
 const startOver = "move it away to start over, which sends every picture once more"
