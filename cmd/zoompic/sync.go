@@ -221,6 +221,6 @@ type item struct {
 	fromMemory bool           // its failure is an earlier run's
 	result     zoomclient.Result
 	requests   int       // in all rounds of this run
-	when       time.Time // of the upload
+	when       time.Time // Zoom took it
 	holdsSlot  bool
 }

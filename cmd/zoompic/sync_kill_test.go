@@ -25,13 +25,19 @@ import (
 	"github.com/zoompic/zoompic/zoomclient/zoomtest"
 )
 
-// childVariable makes this test binary the command itself, for tests that kill it or take its resources.
-const childVariable = "ZOOMPIC_TEST_CHILD"
+// childVariable makes this test binary the command itself, for tests that signal it, kill it or take its resources.
+const (
+	childVariable = "ZOOMPIC_TEST_CHILD"
+	withMain      = "main" // as its value: the real one, which handles signals
+)
 
 func TestMain(m *testing.M) {
 	setup, child := os.LookupEnv(childVariable)
 	if !child {
 		os.Exit(m.Run())
+	}
+	if setup == withMain {
+		main()
 	}
 	setUpChild(setup)
 	c := &command{getenv: os.Getenv, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
@@ -174,7 +180,7 @@ func TestKilled(t *testing.T) {
 	zoom.RateLimit(500)
 	f := &faults{zoom: zoom.Handler, inARow: map[string]int{}, fired: map[string]int{}, honest: map[string]map[string]int{}}
 	zoom.answer = f.answer
-	k := &killing{T: t, zoom: zoom, faults: f, dir: t.TempDir(), wanted: map[string]string{}, workers: 8}
+	k := &killing{T: t, zoom: zoom, faults: f, dir: t.TempDir(), wanted: map[string]string{}, workers: 16}
 	for i := range people {
 		data := face(i)
 		if i%200 == 0 { // large enough to ask before it is sent

@@ -12,8 +12,10 @@ import (
 	"github.com/zoompic/zoompic/zoomclient"
 )
 
-// grace is how long uploads in flight may go on after an interrupt.
-const grace = 10 * time.Second
+const (
+	grace    = 10 * time.Second // how long uploads in flight may go on after an interrupt
+	minPause = time.Minute      // before --wait tries again
+)
 
 var (
 	errInterrupted = errors.New("interrupted")
@@ -54,8 +56,9 @@ func (r *syncRun) send(ctx context.Context) {
 		if !r.flags.wait || !limited || !errors.Is(r.stopCause, zoomclient.ErrRateLimited) {
 			break
 		}
-		r.progress.paused(limit.RetryAfter)
-		if wait(ctx, limit.RetryAfter) != nil {
+		pause := max(limit.RetryAfter, minPause)
+		r.progress.paused(pause)
+		if wait(ctx, pause) != nil {
 			break
 		}
 	}
@@ -201,12 +204,12 @@ func (r *syncRun) settle(batch []zoomclient.Outcome) {
 
 // conclude gives an item the outcome of its upload. changed says that p is to be remembered.
 func (it *item) conclude(o zoomclient.Outcome) (p state.Person, changed bool) {
-	it.result, it.when = o.Result, time.Now()
+	it.result = o.Result
 	it.requests += o.Result.Attempts
 	p = it.known
 	switch {
 	case o.Err == nil:
-		it.outcome, it.failure = report.Uploaded, rowFailure{}
+		it.outcome, it.when = report.Uploaded, time.Now()
 		p.Done, p.DoneAt, p.Seen = it.seen.SHA256, it.when, it.seen
 		return p, true
 	case isOfTheRun(o.Err):
@@ -219,7 +222,7 @@ func (it *item) conclude(o zoomclient.Outcome) (p state.Person, changed bool) {
 	}
 	p.Seen = it.seen
 	p.Refusal = &state.Refusal{
-		SHA256: it.seen.SHA256, At: it.when, Status: it.failure.Status, Code: int(it.failure.Code),
+		SHA256: it.seen.SHA256, At: time.Now(), Status: it.failure.Status, Code: int(it.failure.Code),
 		Reason: it.failure.reason(), Advice: it.failure.Advice, TrackingID: it.failure.TrackingID,
 	}
 	return p, true

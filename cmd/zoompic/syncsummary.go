@@ -77,6 +77,10 @@ func explainAnswer(answer *zoomclient.Error) rowFailure {
 	if answer.Code != 0 {
 		f.Cause = strings.TrimPrefix(answer.Code.Error(), "zoom: ")
 	}
+	switch answer.Code {
+	case zoomclient.CodeRejectedContent, zoomclient.CodeUserNotFound, zoomclient.CodeUserNotInAccount:
+		f.Detail = "" // it says the same as the cause
+	}
 	return f
 }
 

@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -24,18 +25,24 @@ type holder struct {
 func (e *LockedError) Error() string {
 	who := "another run holds it"
 	if e.PID != 0 {
-		who = fmt.Sprintf("process %d on %s holds it since %s", e.PID, e.Host, e.Since.Format("2006-01-02 15:04:05 MST"))
+		who = fmt.Sprintf("process %d on %q holds it since %s", e.PID, e.Host, e.Since.Format("2006-01-02 15:04:05 MST"))
 	}
 	return fmt.Sprintf("the state file %s is in use: %s; wait for its end", e.Path, who)
 }
 
 func notePath(path string) string { return path + ".lock" }
 
-// writeHolder reports whether there is a note; a run goes on without.
+// writeHolder reports whether there is a note; a run goes on without. It makes a new file, as a link that somebody put in its
+// place could lead anywhere.
 func writeHolder(path string) bool {
+	removeHolder(path)
+	f, err := os.OpenFile(notePath(path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return false
+	}
 	host, _ := os.Hostname()
-	note, err := json.Marshal(holder{os.Getpid(), host, time.Now().Round(time.Second)})
-	return err == nil && os.WriteFile(notePath(path), append(note, '\n'), 0o600) == nil
+	err = json.NewEncoder(f).Encode(holder{os.Getpid(), host, time.Now().Round(time.Second)})
+	return errors.Join(err, f.Close()) == nil
 }
 
 func readHolder(path string) *LockedError {

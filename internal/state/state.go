@@ -187,6 +187,9 @@ func (e *WriteError) Unwrap() error { return e.cause }
 
 // open opens the file and reads it all once: what is damaged shows now, and not in the middle of a run.
 func open(path string, readOnly bool) (*bbolt.DB, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, unusable(path, errors.New("it is no regular file; choose another place with --state"))
+	}
 	var db *bbolt.DB
 	err := guarded(func() (err error) {
 		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, ReadOnly: readOnly})

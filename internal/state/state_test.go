@@ -110,7 +110,16 @@ func TestSecondRunIsToldWhoHoldsTheFile(t *testing.T) {
 		t.Errorf("the note is left: %v", err)
 	}
 	os.WriteFile(notePath(path), []byte(`{"pid":1}`), 0o600) // of one that was killed
+	opened(t, path).Close()
+	victim := filepath.Join(t.TempDir(), "victim")
+	os.WriteFile(victim, []byte("precious"), 0o600)
+	if err := os.Symlink(victim, notePath(path)); err != nil {
+		t.Skip(err)
+	}
 	opened(t, path)
+	if content, _ := os.ReadFile(victim); string(content) != "precious" {
+		t.Errorf("the note was written through a link: %q", content)
+	}
 }
 
 // TestRefusedFiles are left as they are.
@@ -185,6 +194,9 @@ func TestRefusedFiles(t *testing.T) {
 		t.Errorf("the control: %v", err)
 	} else {
 		s.Close()
+	}
+	if _, err := Open(dir, account); err == nil || !strings.Contains(err.Error(), "no regular file") {
+		t.Errorf("a folder: %v", err)
 	}
 	if _, err := Open(filepath.Join(dir, "none", "s"), account); err == nil || !strings.Contains(err.Error(), "--state") {
 		t.Errorf("no folder: %v", err)
