@@ -91,7 +91,7 @@ func TestSignals(t *testing.T) {
 	arrived := make(chan string, 1000)
 	var hang atomic.Bool
 	hang.Store(true)
-	zoom.answer = func(_ http.ResponseWriter, r *http.Request, user string) bool {
+	zoom.answers(func(_ http.ResponseWriter, r *http.Request, user string) bool {
 		arrived <- user
 		if hang.Load() && user == "user05@example.com" {
 			io.Copy(io.Discard, r.Body)
@@ -99,7 +99,7 @@ func TestSignals(t *testing.T) {
 			return true
 		}
 		return false
-	}
+	})
 	start := func() *exec.Cmd {
 		cmd := zoom.child(t, withMain, "sync", "--rate", "50", dir)
 		if err := cmd.Start(); err != nil {

@@ -179,7 +179,7 @@ func TestKilled(t *testing.T) {
 	zoom := newTestZoom(t)
 	zoom.RateLimit(500)
 	f := &faults{zoom: zoom.Handler, inARow: map[string]int{}, fired: map[string]int{}, honest: map[string]map[string]int{}}
-	zoom.answer = f.answer
+	zoom.answers(f.answer)
 	k := &killing{T: t, zoom: zoom, faults: f, dir: t.TempDir(), wanted: map[string]string{}, workers: 16}
 	for i := range people {
 		data := face(i)

@@ -58,11 +58,20 @@ func putFace(t testing.TB, dir, user string, data []byte, changed time.Time) {
 	}
 }
 
-// A testZoom is a fake with the environment of its account. answer, if set, may answer instead of the fake.
+// A testZoom is a fake with the environment of its account.
 type testZoom struct {
 	*zoomtest.Handler
-	env    map[string]string
+	env map[string]string
+
+	mu     sync.Mutex
 	answer func(w http.ResponseWriter, r *http.Request, user string) bool
+}
+
+// answers lets answer speak instead of the fake where it returns true; nil is the fake alone again.
+func (z *testZoom) answers(answer func(w http.ResponseWriter, r *http.Request, user string) bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.answer = answer
 }
 
 func newTestZoom(t testing.TB, users ...string) *testZoom {
@@ -78,7 +87,10 @@ func newTestZoom(t testing.TB, users ...string) *testZoom {
 }
 
 func (z *testZoom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if segments := strings.Split(r.URL.Path, "/"); z.answer != nil && len(segments) == 5 && z.answer(w, r, segments[3]) {
+	z.mu.Lock()
+	answer := z.answer
+	z.mu.Unlock()
+	if segments := strings.Split(r.URL.Path, "/"); answer != nil && len(segments) == 5 && answer(w, r, segments[3]) {
 		return
 	}
 	z.Handler.ServeHTTP(w, r)
@@ -187,7 +199,7 @@ func TestSyncFailures(t *testing.T) {
 	requests := map[string]int{}
 	var mu sync.Mutex
 	down := true
-	zoom.answer = func(w http.ResponseWriter, r *http.Request, user string) bool {
+	zoom.answers(func(w http.ResponseWriter, r *http.Request, user string) bool {
 		mu.Lock()
 		defer mu.Unlock()
 		requests[user]++
@@ -198,7 +210,7 @@ func TestSyncFailures(t *testing.T) {
 			return refuses(w, r, 503, 0, "")
 		}
 		return false
-	}
+	})
 	dir := team(t, map[string][]byte{
 		"ada@example.com": face(1), "new@example.com": face(2), "new2@example.com": face(3), "rude@example.com": face(4), "flaky@example.com": face(5),
 		"cut@example.com": face(6)[:40], "gif@example.com": []byte("GIF89a......"), "me": face(7), "a b": face(8),
@@ -248,17 +260,17 @@ func TestOldPictureIsNotBelieved(t *testing.T) {
 	dir := team(t, map[string][]byte{"ada@example.com": face(1)})
 	zoom.expect(t, exitDone, "1 uploaded, 0 unchanged, 0 failed, 0 pending", dir)
 	lost := 0
-	zoom.answer = func(w http.ResponseWriter, r *http.Request, _ string) bool { // Zoom takes it, and its answer is lost
+	zoom.answers(func(w http.ResponseWriter, r *http.Request, _ string) bool { // Zoom takes it, and its answer is lost
 		lost++
 		zoom.Handler.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
-	}
+	})
 	putFace(t, dir, "ada@example.com", face(2), time.Now())
 	stdout, _ := zoom.expect(t, exitFailed, "0 uploaded, 0 unchanged, 1 failed, 0 pending", dir)
 	if !strings.Contains(stdout, "the picture may have been set") || lost == 0 {
 		t.Errorf("%d answers were lost\n%s", lost, stdout)
 	}
-	zoom.answer = nil
+	zoom.answers(nil)
 	putFace(t, dir, "ada@example.com", face(1), time.Now().Add(-time.Hour))
 	zoom.expect(t, exitDone, "1 uploaded, 0 unchanged, 0 failed, 0 pending", dir)
 	if held, _ := zoom.Picture("ada@example.com"); !bytes.Equal(held, face(1)) {
@@ -427,7 +439,7 @@ func TestAppFailures(t *testing.T) {
 			dir := team(t, faces)
 			var mu sync.Mutex
 			requests := 0
-			zoom.answer = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+			zoom.answers(func(w http.ResponseWriter, r *http.Request, _ string) bool {
 				mu.Lock()
 				defer mu.Unlock()
 				requests++
@@ -436,12 +448,12 @@ func TestAppFailures(t *testing.T) {
 					w.Header().Set("Retry-After", time.Now().Add(3*time.Hour).UTC().Format(time.RFC3339))
 				}
 				return refuses(w, r, test.status, test.code, "")
-			}
+			})
 			code, stdout, stderr := zoom.sync(t, dir)
 			if code != test.exit || requests > test.most || requests == 0 || !strings.Contains(stderr, test.onStderr) || !strings.Contains(stdout, test.inSummary) {
 				t.Errorf("exit %d after %d requests, want %d after %d, %q and %q\n%s\n%s", code, requests, test.exit, test.most, test.onStderr, test.inSummary, stderr, stdout)
 			}
-			zoom.answer = nil
+			zoom.answers(nil)
 			zoom.expect(t, exitDone, "300 people: 300 uploaded, 0 unchanged, 0 failed, 0 pending", dir)
 		})
 	}
@@ -486,7 +498,7 @@ func TestDailyLimit(t *testing.T) {
 			midnight := time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 			var mu sync.Mutex
 			requests, early := 0, 0
-			z.answer = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+			z.answers(func(w http.ResponseWriter, r *http.Request, _ string) bool {
 				mu.Lock()
 				defer mu.Unlock()
 				if requests++; requests <= 20 || !time.Now().Before(midnight) {
@@ -496,7 +508,7 @@ func TestDailyLimit(t *testing.T) {
 				w.Header().Set("X-RateLimit-Type", "Daily-limit")
 				w.Header().Set("Retry-After", midnight.Format(time.RFC3339))
 				return refuses(w, r, 429, 429, "You have reached the maximum daily rate limit for this API.")
-			}
+			})
 			args := []string{dir}
 			if wait {
 				args = []string{"--wait", dir}
@@ -572,10 +584,10 @@ func TestInterrupt(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			z := &testZoom{Handler: zoomtest.New()}
-			z.answer = func(_ http.ResponseWriter, r *http.Request, _ string) bool {
+			z.answers(func(_ http.ResponseWriter, r *http.Request, _ string) bool {
 				wait(r.Context(), test.slow)
 				return false
-			}
+			})
 			dir := team(t, faces)
 			ctx, interrupt := context.WithCancel(t.Context())
 			time.AfterFunc(5*time.Second, interrupt)
@@ -586,7 +598,7 @@ func TestInterrupt(t *testing.T) {
 				t.Errorf("%s: exit %d after %v\n%s%s", name, code, spent, stdout, &stderr)
 			}
 			synctest.Wait()
-			z.answer = nil
+			z.answers(nil)
 			if code, stdout := z.virtually(t.Context(), io.Discard, dir); code != exitDone || !strings.Contains(stdout, " 0 failed, 0 pending") {
 				t.Errorf("%s: exit %d\n%s", name, code, stdout)
 			}
