@@ -19,6 +19,7 @@ import (
 const (
 	barInterval  = 500 * time.Millisecond
 	lineInterval = 10 * time.Second
+	longPause    = 5 * time.Second // gets a line of its own
 )
 
 // A progress shows on standard error how a run goes: as a bar on a terminal, else as a line now and then.
@@ -156,7 +157,7 @@ func (p *progress) paused(d time.Duration) {
 	if until.After(p.resumes) {
 		p.resumes = until
 	}
-	if p.bar == nil && !p.quiet && until.Sub(p.announced) > time.Second {
+	if p.bar == nil && !p.quiet && d >= longPause && until.Sub(p.announced) > time.Second {
 		p.announced = until
 		fmt.Fprintf(p.stderr, "zoompic: rate limited, going on in %v\n", d.Round(time.Second))
 	}

@@ -183,7 +183,7 @@ func TestUnusableSources(t *testing.T) {
 
 func TestDuplicates(t *testing.T) {
 	one, two := pngOf(t, 1), pngOf(t, 2)
-	s := open(t, folder(t, map[string]string{"ada@example.com.png": one, "ADA@example.com.jpg": one, "ada@example.com.jpeg": one, "bob@example.com.png": two, "idA.png": one, "ida.png": two}), false, "")
+	s := open(t, folder(t, map[string]string{"ada@example.com.png": one, "ADA@example.com.jpg": one, "ada@example.com.jpeg": one, "bob@example.com.png": two, "idA.png": one, "ida.jpg": two}), false, "")
 	if len(s.Rows) != 4 || s.Duplicates != 2 {
 		t.Errorf("%q and %d duplicates; user IDs depend on case, email addresses do not", users(s), s.Duplicates)
 	}
