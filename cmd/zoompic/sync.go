@@ -134,9 +134,8 @@ func (c *command) syncSource(ctx context.Context, f *syncFlags) error {
 	}
 	defer known.Close()
 
-	run := &syncRun{command: c, flags: f, source: src, state: known}
+	run := &syncRun{command: c, flags: f, source: src, state: known, progress: newProgress(c, f.quiet)}
 	if !f.dryRun {
-		run.progress = newProgress(c, f.quiet)
 		target, err := f.account.open(c, zoomclient.WithLogger(run.progress.logger()),
 			// A little under the rate, one at a time: then no sliding second ever holds more.
 			zoomclient.WithLimiter(rate.NewLimiter(rate.Limit(f.rate/1.005), 1)))

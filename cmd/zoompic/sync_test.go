@@ -567,6 +567,44 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestPausesAreTold once, though every upload waits; retries and failures are counted beside. Nothing of it with --quiet.
+func TestPausesAreTold(t *testing.T) {
+	faces := map[string][]byte{}
+	for i := range 300 {
+		faces[fmt.Sprintf("user%03d@example.com", i)] = face(i)
+	}
+	for _, quiet := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			z := &testZoom{Handler: zoomtest.New()}
+			var mu sync.Mutex
+			requests := 0
+			z.answers(func(w http.ResponseWriter, r *http.Request, user string) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				requests++
+				if requests == 50 {
+					w.Header().Set("Retry-After", "30")
+					return refuses(w, r, 429, 429, "")
+				}
+				return user == "user000@example.com" && refuses(w, r, 404, 1001, "")
+			})
+			args := []string{"--workers=8", team(t, faces)}
+			if quiet {
+				args = append(args, "--quiet")
+			}
+			var stderr bytes.Buffer
+			if code, stdout := z.virtually(t.Context(), &stderr, args...); code != exitFailed || !strings.HasPrefix(stdout, "300 people: 299 uploaded") {
+				t.Errorf("exit %d\n%s", code, stdout)
+			}
+			text := stderr.String()
+			told := strings.Count(text, "rate limited, going on in 30s\n") == 1 && strings.Contains(text, ", 1 failed, 1 tried again, rate limited, 2") && strings.Contains(text, " of 300, ")
+			if quiet && text != "" || !quiet && !told {
+				t.Errorf("quiet: %v\n%s", quiet, text)
+			}
+		})
+	}
+}
+
 // TestInterrupt in virtual time: no new rows, those in flight get ten seconds, and nothing is lost.
 func TestInterrupt(t *testing.T) {
 	faces := map[string][]byte{}

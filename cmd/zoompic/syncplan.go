@@ -18,6 +18,7 @@ func (r *syncRun) makePlan(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return &failure{Exit: exitInterrupted, Message: "interrupted while checking the pictures; nothing was sent"}
 		}
+		r.progress.checking(i, len(r.source.Rows))
 		row := &r.source.Rows[i]
 		it := &item{row: row, key: source.Key(row.User)}
 		r.items = append(r.items, it)

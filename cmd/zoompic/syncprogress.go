@@ -29,6 +29,8 @@ type progress struct {
 	terminal *os.File                 // standard error, if it is one
 	bar      *progressbar.ProgressBar // nil: lines are written instead
 
+	checked time.Time // when that was last told
+
 	mu                  sync.Mutex
 	began               time.Time
 	total, done, failed int
@@ -58,6 +60,16 @@ func (w *lockedWriter) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.next.Write(b)
+}
+
+// checking tells now and then how far the checks are: a slow network drive takes its time.
+func (p *progress) checking(done, total int) {
+	if now := time.Now(); p.checked.IsZero() {
+		p.checked = now
+	} else if now.Sub(p.checked) >= lineInterval && !p.quiet {
+		p.checked = now
+		fmt.Fprintf(p.stderr, "zoompic: checked %d of %d\n", done, total)
+	}
 }
 
 // start shows the progress of the items that have no outcome yet, until stop.
@@ -126,7 +138,7 @@ func (p *progress) text(now time.Time) string {
 		text += fmt.Sprintf(", %d failed", p.failed)
 	}
 	if p.retries > 0 {
-		text += fmt.Sprintf(", %d retries", p.retries)
+		text += fmt.Sprintf(", %d tried again", p.retries)
 	}
 	if pause := p.resumes.Sub(now); pause > 0 {
 		text += fmt.Sprintf(", rate limited, %v", pause.Round(time.Second))
