@@ -31,14 +31,14 @@ type syncRun struct {
 	target   *target // nil in a dry run
 	progress *progress
 
-	items []*item // in the source's order
+	items     []*item       // in the source's order
+	stopCause error         // why the rest was not sent
+	slots     chan struct{} // one for each picture that was sent, perhaps, and is not recorded yet
 
-	// While pictures are sent, these belong to settle's goroutine.
+	// While pictures are sent, these belong to the goroutine that settles their outcomes.
 	byUser     map[string]*item
-	slots      chan struct{} // one for each picture that was sent, perhaps, and is not recorded yet
-	stopCause  error         // why the rest was not sent
-	stateError error         // the state cannot be written any more
-	outError   error         // of the first result that could not be printed
+	stateError error // the state cannot be written any more
+	outError   error // of the first result that could not be printed
 }
 
 // send uploads what the plan left, until everything has an outcome or the rest cannot have one in this run.
@@ -61,6 +61,7 @@ func (r *syncRun) send(ctx context.Context) {
 		if wait(ctx, pause) != nil {
 			break
 		}
+		r.stopCause = nil
 	}
 	r.leavePending(ctx)
 }
