@@ -65,7 +65,7 @@ func takesAWhile(d time.Duration, then step) step {
 	}
 }
 
-func created(string, int) step { return takesAWhile(100*time.Millisecond, answers(201, "")) }
+func takesEach(string, int) step { return takesAWhile(100*time.Millisecond, answers(201, "")) }
 
 func facing(t testing.TB, answer func(string, int) step, opts ...Option) (*Client, *crowd) {
 	t.Helper()
@@ -112,7 +112,7 @@ func TestUploadPictures(t *testing.T) {
 	pic := smallPNG(t)
 	for _, workers := range []int{-1, 1, 4, 100} {
 		synctest.Test(t, func(t *testing.T) {
-			client, server := facing(t, created)
+			client, server := facing(t, takesEach)
 			start := time.Now()
 			all, stopped := collect(client.UploadPictures(t.Context(), uploadsOf(pic, people(41)...), workers))
 			spent := time.Since(start)
@@ -163,7 +163,7 @@ func TestUploadsAreLazy(t *testing.T) {
 				}
 			}
 		}
-		client, _ := facing(t, created)
+		client, _ := facing(t, takesEach)
 		for range client.UploadPictures(t.Context(), uploads, workers) {
 			mu.Lock()
 			ended++
@@ -187,7 +187,7 @@ func TestOutcomesDoNotWaitForTheSequence(t *testing.T) {
 				time.Sleep(time.Hour)
 			}
 		}
-		client, _ := facing(t, created)
+		client, _ := facing(t, takesEach)
 		start, n := time.Now(), 0
 		for range client.UploadPictures(t.Context(), slow, 2) {
 			if spent, want := time.Since(start), time.Duration(n)*time.Hour+100*time.Millisecond; spent > want+100*time.Millisecond {
@@ -220,7 +220,7 @@ func TestOneUploadOfAUserAtATime(t *testing.T) {
 				}
 			}
 		}
-		client, server := facing(t, created)
+		client, server := facing(t, takesEach)
 		start := time.Now()
 		all, stopped := collect(client.UploadPictures(t.Context(), uploads, 4))
 		if spent := time.Since(start); len(all) != 41 || stopped != nil || spent != 2100*time.Millisecond {
@@ -242,7 +242,7 @@ func TestBusyUserIsNotBufferedWithoutBound(t *testing.T) {
 				pulled++
 			}
 		}
-		client, _ := facing(t, created)
+		client, _ := facing(t, takesEach)
 		n := 0
 		for range client.UploadPictures(t.Context(), endless, 8) {
 			if n++; n == 10 {
@@ -298,7 +298,7 @@ func TestPanicsReachTheLoop(t *testing.T) {
 		"body of the loop": slices.Values([]Upload{good, good, good}),
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			client, _ := facing(t, created)
+			client, _ := facing(t, takesEach)
 			defer func() {
 				err, _ := recover().(error)
 				if !errors.Is(err, cause) && (name != "Goexit in Open" || err == nil || !strings.Contains(err.Error(), "Goexit")) {
@@ -363,7 +363,7 @@ func TestEarlyEnd(t *testing.T) {
 	after := func(n int, s step) func(string, int) step {
 		return func(user string, nth int) step {
 			if nth <= n {
-				return created(user, nth)
+				return takesEach(user, nth)
 			}
 			return s
 		}
@@ -445,7 +445,7 @@ func TestShortTroubleEndsNothing(t *testing.T) {
 			if nth%3 == 0 {
 				return takes(-1, errReset)
 			}
-			return created(user, nth)
+			return takesEach(user, nth)
 		},
 		"19 lost, then one taken": func(user string, nth int) step {
 			if nth%20 != 0 {
@@ -490,7 +490,7 @@ func TestNotPermittedForOneUser(t *testing.T) {
 func TestContextEndsUploadPictures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		enough := errors.New("enough")
-		client, server := facing(t, created)
+		client, server := facing(t, takesEach)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(1050*time.Millisecond, func() { cancel(enough) })
 		start := time.Now()
