@@ -36,5 +36,9 @@
 // the error matches [ErrUnconfirmed]. When ctx ends, the upload ends, whatever it was doing, and its error matches the
 // context's and the last failure.
 //
+// # Many pictures
+//
+// [Client.UploadPictures] sends a sequence of them, and ends early when a failure would meet all the others too.
+//
 // Package zoomtest, below this one, is a fake Zoom for tests.
 package zoomclient
