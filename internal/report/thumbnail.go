@@ -60,9 +60,9 @@ func thumbnail(open func() ([]byte, error)) (small []byte, err error) {
 	}
 	square := image.NewRGBA(image.Rect(0, 0, thumbnailSide, thumbnailSide))
 	draw.Draw(square, square.Bounds(), image.White, image.Point{}, draw.Src)
-	// CatmullRom weighs every pixel of the source. ApproxBiLinear looks at four for each pixel of the thumbnail, which
-	// turns hair and glasses of a large picture into noise.
-	draw.CatmullRom.Scale(square, square.Bounds(), picture, middle(picture.Bounds()), draw.Over, nil)
+	// BiLinear weighs every pixel of the source. ApproxBiLinear looks at four for each pixel of the thumbnail, which turns
+	// hair and glasses of a large picture into noise; CatmullRom is hardly sharper at this size and takes twice as long.
+	draw.BiLinear.Scale(square, square.Bounds(), picture, middle(picture.Bounds()), draw.Over, nil)
 	var out bytes.Buffer
 	err = jpeg.Encode(&out, square, &jpeg.Options{Quality: thumbnailJPEG})
 	return out.Bytes(), err
