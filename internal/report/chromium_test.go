@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -128,8 +127,12 @@ func open(t *testing.T, content []byte) (result seen, strangers []string, consol
 			}
 			done <- s
 		default:
+			if isBrowsersOwn(r.Host) {
+				http.Error(w, "not here", http.StatusForbidden)
+				return
+			}
 			mu.Lock()
-			strangers = append(strangers, r.Method+" "+r.URL.String()+r.Host)
+			strangers = append(strangers, r.Method+" "+r.RequestURI)
 			mu.Unlock()
 			http.Error(w, "nothing else is here", http.StatusNotFound)
 		}
@@ -161,9 +164,19 @@ func open(t *testing.T, content []byte) (result seen, strangers []string, consol
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	// The browser itself may ask for its maker's hosts.
-	strangers = slices.DeleteFunc(strangers, func(s string) bool { return strings.HasPrefix(s, "CONNECT ") || strings.Contains(s, "google") })
 	return result, strangers, console
+}
+
+// isBrowsersOwn says that Chromium asks for its maker's services, as it does whatever page is open. A page that did the same
+// would still be found, by the console and by the list of its resources.
+func isBrowsersOwn(host string) bool {
+	name, _, _ := strings.Cut(host, ":")
+	for _, maker := range []string{".google.com", ".googleapis.com", ".gvt1.com"} {
+		if strings.HasSuffix(name, maker) && !strings.HasPrefix(name, "fonts.") {
+			return true
+		}
+	}
+	return false
 }
 
 func pageOf(t *testing.T, r Report) []byte {
@@ -222,12 +235,12 @@ func TestChromiumRunsNothingHostile(t *testing.T) {
 		t.Errorf("console: %s\nrequests: %q\n%+v", console, strangers, got)
 	}
 	// What could be smuggled in is stopped by the policy, and seen; without the policy it is asked for, and seen too.
-	smuggled := bytes.Replace(content, []byte("</main>"), []byte(`<script>fetch("/stolen")</script><img src="http://elsewhere.test/x.png"></main>`), 1)
-	if _, strangers, console := open(t, smuggled); len(strangers) > 0 || strings.Count(console, "Content Security Policy") < 2 {
+	smuggled := bytes.Replace(content, []byte("</main>"), []byte(`<script>fetch("/stolen")</script><img src="http://elsewhere.test/x.png"><img src="https://elsewhere.test/y.png"></main>`), 1)
+	if _, strangers, console := open(t, smuggled); len(strangers) > 0 || strings.Count(console, "Content Security Policy") < 3 {
 		t.Errorf("the policy lets pass %q, and the console says: %s", strangers, console)
 	}
 	unprotected := bytes.Replace(smuggled, []byte("Content-Security-Policy"), []byte("X-None"), 1)
-	if _, strangers, _ := open(t, unprotected); len(strangers) < 2 {
+	if _, strangers, _ := open(t, unprotected); len(strangers) < 3 {
 		t.Errorf("without a policy the requests are only %q", strangers)
 	}
 }

@@ -84,8 +84,11 @@ func writeHTML(w io.Writer, r Report, dir string) (err error) {
 
 func newPageHead(r Report, sections *sections) pageHead {
 	head := pageHead{
-		Title: visible(r.Title), When: r.Time.Format("2 January 2006, 15:04 MST"), DryRun: r.DryRun, Sections: sections.list(),
+		Title: visible(r.Title), DryRun: r.DryRun, Sections: sections.list(),
 		SecurityPolicy: securityPolicy, Style: template.CSS(pageStyle), Script: template.JS(pageScript),
+	}
+	if !r.Time.IsZero() {
+		head.When = r.Time.Format("2 January 2006, 15:04 MST")
 	}
 	counts := map[Outcome]int{}
 	for _, s := range head.Sections {
@@ -98,30 +101,29 @@ func newPageHead(r Report, sections *sections) pageHead {
 
 // headline is the run in one line.
 func headline(dryRun bool, total int, counts map[Outcome]int) string {
+	failed, pending := counts[Failed], counts[Pending]
 	switch {
 	case dryRun:
 		return "Who will get which face"
 	case total == 0:
 		return "There was nobody to give a picture"
-	case counts[Failed] > 0:
-		return fmt.Sprintf("%s of %s got no new picture", thousands(counts[Failed]), people(total))
-	case counts[Pending] > 0:
-		wait := "wait"
-		if counts[Pending] == 1 {
-			wait = "waits"
-		}
-		return fmt.Sprintf("%s of %s still %s for a picture", thousands(counts[Pending]), people(total), wait)
+	case failed > 0 && pending > 0:
+		return fmt.Sprintf("%s of %s failed, %s still to be sent", thousands(failed), pictures(total), thousands(pending))
+	case failed > 0:
+		return fmt.Sprintf("%s of %s failed", thousands(failed), pictures(total))
+	case pending > 0:
+		return fmt.Sprintf("%s of %s still to be sent", thousands(pending), pictures(total))
 	case counts[Uploaded] == 0:
 		return "Everybody already had the right picture"
 	}
 	return "Everybody has the right picture"
 }
 
-func people(n int) string {
+func pictures(n int) string {
 	if n == 1 {
-		return "1 person"
+		return "1 picture"
 	}
-	return thousands(n) + " people"
+	return thousands(n) + " pictures"
 }
 
 // newPageRow prepares a row, which takes most of the time: it decodes the picture.
