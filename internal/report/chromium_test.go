@@ -140,7 +140,7 @@ func open(t *testing.T, content []byte) (result seen, strangers []string, consol
 		}
 	}))
 	defer server.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // on a busy machine; it takes seconds
 	defer cancel()
 	// A name, so that the browser takes it for a web site; the proxy answers for it.
 	cmd := chromium(ctx, t, server.URL, "--remote-debugging-port=0", "http://report.test/harness")
