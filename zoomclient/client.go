@@ -22,6 +22,8 @@ type Client struct {
 	log        *slog.Logger
 	expectFrom int64 // send Expect: 100-continue for pictures from this size; negative: never
 	pause      pause
+
+	knowsBuffers bool // http sends by net/http's own transport
 }
 
 // New returns a client that authorizes its requests with tokens. It sends nothing. All options that are wrong are
@@ -47,6 +49,8 @@ func New(tokens TokenSource, opts ...Option) (*Client, error) {
 		limiter:    config.limiter,
 		log:        config.log,
 		expectFrom: config.expectFrom,
+
+		knowsBuffers: isNetHTTP(config.http),
 	}, nil
 }
 

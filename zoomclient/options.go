@@ -197,7 +197,8 @@ func newHTTPClient() (*http.Client, error) {
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		ForceAttemptHTTP2:      true, // a DialContext alone would turn HTTP/2 off
 		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConnsPerHost:    64, // the default of 2 makes a handshake for most uploads of a busy client
+		MaxIdleConnsPerHost:    64,                  // the default of 2 makes a handshake for most uploads of a busy client
+		WriteBufferSize:        maxBuffered + 4<<10, // a buffered form and its header
 		IdleConnTimeout:        90 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 256 << 10,
@@ -212,19 +213,30 @@ func newHTTPClient() (*http.Client, error) {
 func withoutRedirects(client *http.Client) *http.Client {
 	safe := *client
 	safe.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	safe.Transport = hideLocation{client.Transport}
+	if _, hidden := client.Transport.(hideLocation); !hidden {
+		safe.Transport = hideLocation{client.Transport}
+	}
 	return &safe
+}
+
+// isNetHTTP reports whether a client that withoutRedirects made sends by a transport of net/http itself.
+func isNetHTTP(client *http.Client) bool {
+	_, ok := client.Transport.(hideLocation).transport().(*http.Transport)
+	return ok
 }
 
 // hideLocation keeps Location from net/http, which fails on a malformed one before it asks CheckRedirect: the status would be lost.
 type hideLocation struct{ next http.RoundTripper }
 
-func (t hideLocation) RoundTrip(req *http.Request) (*http.Response, error) {
-	next := t.next
-	if next == nil {
-		next = http.DefaultTransport
+func (t hideLocation) transport() http.RoundTripper {
+	if t.next == nil {
+		return http.DefaultTransport
 	}
-	resp, err := next.RoundTrip(req)
+	return t.next
+}
+
+func (t hideLocation) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.transport().RoundTrip(req)
 	if resp != nil {
 		resp.Header.Del("Location")
 	}

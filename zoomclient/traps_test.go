@@ -23,7 +23,7 @@ import (
 
 // plainUpload sends the picture as most programs do.
 func (w *world) plainUpload(ctx context.Context, change func(*http.Request)) (*http.Response, error) {
-	data, err := os.ReadFile(w.file)
+	data, err := os.ReadFile(w.file.path)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -76,8 +76,8 @@ func (u *upload) attempt(ctx context.Context) (Result, error) {
 	if d, _ := u.pause.remaining(); d > 0 {
 		return Result{}, errPaused
 	}
-	body := newBody(u.pic, stop)
-	defer body.Close()
+	body := u.newBody(stop)
+	defer body.release()
 	req, err := u.newRequest(ctx, token, body)
 	if err != nil {
 		return Result{}, err
@@ -167,7 +167,7 @@ func (u *upload) token(ctx context.Context) (string, error) {
 
 // read turns an answer into a result or an error.
 func (u *upload) read(ctx context.Context, token string, resp *http.Response, body *body) (Result, error) {
-	if isSuccess(resp.StatusCode) && (body.early.Load() || !body.whole()) {
+	if isSuccess(resp.StatusCode) && !body.isWhole(ctx) {
 		return Result{}, body.noAnswer(ctx, errEarlySuccess) // its body says nothing about a picture that Zoom did not have
 	}
 	failure, err := decodeAnswer(resp, token)
