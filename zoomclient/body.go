@@ -39,10 +39,12 @@ type body struct {
 type sender interface {
 	reader() io.ReadCloser
 	trace(*httptrace.ClientTrace)
-	// mayBeWhole reports whether the server may have every byte; isWhole whether the transport has surely taken them all, and
-	// that before the answer began. isWhole may wait for the transport's word, until ctx ends.
-	mayBeWhole(begun bool) bool
+	// isWhole reports whether the transport has taken every byte, and that before the answer began. It may wait for the
+	// transport's word, until ctx ends.
 	isWhole(ctx context.Context) bool
+	// lost says of an attempt without an answer, whose header may have been written, whether the server may have every byte,
+	// and whether it broke off on the way.
+	lost(begun bool) (whole, broken bool)
 	release() // when the attempt is over
 }
 
@@ -70,8 +72,8 @@ func (b *body) noAnswer(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	whole := b.mayBeWhole(b.begun.Load())
-	return &noAnswer{cause: err, whole: whole, broken: b.begun.Load() && !whole}
+	whole, broken := b.lost(b.begun.Load())
+	return &noAnswer{cause: err, whole: whole, broken: broken}
 }
 
 // A streamed form is read from where head, picture and tail are.
@@ -131,16 +133,20 @@ func (s *streamed) Close() error {
 
 func (s *streamed) trace(t *httptrace.ClientTrace) {
 	count := t.Got1xxResponse
-	t.GotFirstResponseByte = func() { s.early.Store(!s.mayBeWhole(true)) }
+	t.GotFirstResponseByte = func() { s.early.Store(!s.isTaken()) }
 	t.Got1xxResponse = func(status int, header textproto.MIMEHeader) error {
 		s.early.Store(false) // that byte was not yet the answer's
 		return count(status, header)
 	}
 }
 
-func (s *streamed) mayBeWhole(bool) bool         { return s.taken.Load() == s.size }
-func (s *streamed) isWhole(context.Context) bool { return s.mayBeWhole(true) && !s.early.Load() }
+func (s *streamed) isTaken() bool                { return s.taken.Load() == s.size }
+func (s *streamed) isWhole(context.Context) bool { return s.isTaken() && !s.early.Load() }
 func (s *streamed) release()                     { s.Close() }
+
+func (s *streamed) lost(begun bool) (whole, broken bool) {
+	return s.isTaken(), !s.isTaken() && (begun || s.taken.Load() > 0)
+}
 
 // A buffered form is one piece, of a type that net/http knows: it then writes header and form at once. What it has read of
 // that type cannot be counted, so the transport's own word is taken: net/http's transports give it, others may not.
@@ -173,8 +179,8 @@ func (b *buffered) trace(t *httptrace.ClientTrace) {
 	}
 }
 
-// mayBeWhole: all of it is written at once, right behind the header.
-func (b *buffered) mayBeWhole(begun bool) bool { return begun }
+// lost: all of it is written at once, right behind the header.
+func (b *buffered) lost(begun bool) (whole, broken bool) { return begun, false }
 
 func (b *buffered) isWhole(ctx context.Context) bool {
 	select {
