@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http/httptrace"
 	"net/textproto"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,9 +65,6 @@ func (b *body) withTrace(ctx context.Context) context.Context {
 
 // noAnswer says how an attempt ended that was not answered: by the attempt's own end, if that came first.
 func (b *body) noAnswer(ctx context.Context, err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err // without method and URL: the caller knows them
-	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 )
 
@@ -15,15 +14,13 @@ type Client struct {
 	tokens     TokenSource
 	base       *url.URL
 	server     string // base, ending in a slash, as the generated code wants it
-	http       *http.Client
+	courier    courier
 	agent      string
 	retry      Retry
 	limiter    Limiter // nil: not paced
 	log        *slog.Logger
 	expectFrom int64 // send Expect: 100-continue for pictures from this size; negative: never
 	pause      pause
-
-	knowsBuffers bool // http sends by net/http's own transport
 }
 
 // New returns a client that authorizes its requests with tokens. It sends nothing. All options that are wrong are
@@ -43,14 +40,12 @@ func New(tokens TokenSource, opts ...Option) (*Client, error) {
 		tokens:     tokens,
 		base:       config.base,
 		server:     config.base.String() + "/",
-		http:       config.http,
+		courier:    config.courier,
 		agent:      userAgent(config.product),
 		retry:      config.retry,
 		limiter:    config.limiter,
 		log:        config.log,
 		expectFrom: config.expectFrom,
-
-		knowsBuffers: isNetHTTP(config.http),
 	}, nil
 }
 

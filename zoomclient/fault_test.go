@@ -143,6 +143,7 @@ func TestMain(m *testing.M) {
 func newWorld(t *testing.T, protocol string, opts ...Option) *world {
 	t.Helper()
 	w := &world{t: t}
+	var err error
 	serves := func(answer func(*faultServer, *http.Request, []byte) reply) *faultServer {
 		return &faultServer{t: t, answer: answer}
 	}
@@ -173,28 +174,26 @@ func newWorld(t *testing.T, protocol string, opts ...Option) *world {
 		time.Sleep(time.Hour)
 	})
 
-	standard, err := newHTTPClient()
+	w.transport, err = newTransport()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.transport = standard.Transport.(hideLocation).next.(*http.Transport)
 	w.transport.DialContext = w.network.DialContext
 	w.transport.Proxy = nil
-	w.transport.TLSClientConfig = tlsClientConfig()
+	w.transport.TLSClientConfig.RootCAs = certificates().roots
+	w.transport.TLSClientConfig.CurvePreferences = quickCurves
 	if protocol == http1 {
 		w.transport.Protocols = &http.Protocols{}
 		w.transport.Protocols.SetHTTP1(true)
 	}
 	logger := slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug - 8}))
+	standard := &http.Client{Transport: w.transport}
 	opts = append([]Option{WithHTTPClient(standard), WithLimiter(nil), WithLogger(logger)}, opts...)
 	w.client, err = New(&ServerToServer{AccountID: "account", ClientID: "client", ClientSecret: canarySecret, HTTPClient: standard}, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	if !w.client.knowsBuffers {
-		t.Fatal("the client does not know its transport")
-	}
 	w.file, err = largePictureFile()
 	if err != nil {
 		t.Fatal(err)

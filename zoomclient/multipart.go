@@ -23,7 +23,7 @@ func (u *upload) newBody(stop context.CancelCauseFunc) *body {
 		"Content-Type: " + u.pic.ContentType() + "\r\n\r\n"
 	tail := "\r\n--" + boundary + "--\r\n"
 	b := &body{contentType: "multipart/form-data; boundary=" + boundary, size: int64(len(head)) + u.pic.Size() + int64(len(tail))}
-	if u.knowsBuffers && b.size <= maxBuffered && !u.asksFirst() {
+	if u.courier.knowsBuffers() && b.size <= maxBuffered && !u.asksFirst() {
 		b.sender = newBuffered(head, u.pic.bytes(), tail)
 	} else {
 		b.sender = newStreamed(head, u.pic.bytes(), tail, stop)
