@@ -1,0 +1,115 @@
+package portrait
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/metrics"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// photo is an image with the detail of a photo: it compresses as one does.
+func photo(width, height int) *image.YCbCr {
+	img := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
+	seed := uint32(1)
+	for y := range height {
+		for x := range width {
+			seed = seed*1664525 + 1013904223
+			wave := 60*math.Sin(float64(x)/37)*math.Cos(float64(y)/53) + 30*math.Sin(float64(x*y)/9e4)
+			img.Y[y*img.YStride+x] = byte(128 + wave + float64(seed>>28))
+		}
+	}
+	for i := range img.Cb {
+		img.Cb[i], img.Cr[i] = byte(110+i%img.CStride*30/img.CStride), byte(150-i/img.CStride*30/img.CStride)
+	}
+	return img
+}
+
+func photoJPEG(tb testing.TB, width, height int) []byte {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, photo(width, height), &jpeg.Options{Quality: 90}); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// BenchmarkFit12MP fits what a phone takes.
+func BenchmarkFit12MP(b *testing.B) {
+	data := photoJPEG(b, 4032, 3024)
+	progressive := data
+	if tool, err := exec.LookPath("jpegtran"); err == nil {
+		path := filepath.Join(b.TempDir(), "a.jpg")
+		os.WriteFile(path, data, 0o600)
+		progressive, _ = exec.Command(tool, "-progressive", path).Output()
+	}
+	for name, data := range map[string][]byte{"baseline": data, "progressive": progressive} {
+		b.Run(name, func(b *testing.B) {
+			peak := peakOf(func() {
+				for b.Loop() {
+					if _, _, err := Fit(data, Options{}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
+		})
+	}
+}
+
+// peakOf samples the memory that Go holds from the system in use.
+func peakOf(f func()) uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	var stop atomic.Bool
+	peak := make(chan uint64)
+	go func() {
+		var most uint64
+		for !stop.Load() {
+			metrics.Read(sample)
+			most = max(most, sample[0].Value.Uint64())
+			time.Sleep(200 * time.Microsecond)
+		}
+		peak <- most
+	}()
+	f()
+	stop.Store(true)
+	return <-peak
+}
+
+func BenchmarkParts(b *testing.B) {
+	img := photo(4032, 3024)
+	b.Run("render", func(b *testing.B) {
+		for b.Loop() {
+			render(b.Context(), img, img.Rect, image.Pt(1024, 768))
+		}
+	})
+	data := photoJPEG(b, 4032, 3024)
+	b.Log(len(data))
+	b.Run("decode", func(b *testing.B) {
+		for b.Loop() {
+			jpeg.Decode(bytes.NewReader(data))
+		}
+	})
+	b.Run("inspect", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			Inspect(data, Options{})
+		}
+	})
+	small, _, _ := render(b.Context(), img, img.Rect, image.Pt(1024, 768))
+	b.Run("encode", func(b *testing.B) {
+		for b.Loop() {
+			encoder{opts: Options{}.withDefaults()}.encode(b.Context(), small)
+		}
+	})
+}
+
+var _ = fmt.Sprint
+var _ = strings.Join
