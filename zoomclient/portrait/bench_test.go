@@ -2,48 +2,20 @@ package portrait
 
 import (
 	"bytes"
-	"fmt"
 	"image"
 	"image/jpeg"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/metrics"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// photo is an image with the detail of a photo: it compresses as one does.
-func photo(width, height int) *image.YCbCr {
-	img := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
-	seed := uint32(1)
-	for y := range height {
-		for x := range width {
-			seed = seed*1664525 + 1013904223
-			wave := 60*math.Sin(float64(x)/37)*math.Cos(float64(y)/53) + 30*math.Sin(float64(x*y)/9e4)
-			img.Y[y*img.YStride+x] = byte(128 + wave + float64(seed>>28))
-		}
-	}
-	for i := range img.Cb {
-		img.Cb[i], img.Cr[i] = byte(110+i%img.CStride*30/img.CStride), byte(150-i/img.CStride*30/img.CStride)
-	}
-	return img
-}
-
-func photoJPEG(tb testing.TB, width, height int) []byte {
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, photo(width, height), &jpeg.Options{Quality: 90}); err != nil {
-		tb.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 // BenchmarkFit12MP fits what a phone takes.
 func BenchmarkFit12MP(b *testing.B) {
-	data := photoJPEG(b, 4032, 3024)
+	data := jpegOf(b, photo(4032, 3024), 90)
 	progressive := data
 	if tool, err := exec.LookPath("jpegtran"); err == nil {
 		path := filepath.Join(b.TempDir(), "a.jpg")
@@ -90,7 +62,7 @@ func BenchmarkParts(b *testing.B) {
 			render(b.Context(), img, img.Rect, image.Pt(1024, 768))
 		}
 	})
-	data := photoJPEG(b, 4032, 3024)
+	data := jpegOf(b, photo(4032, 3024), 90)
 	b.Log(len(data))
 	b.Run("decode", func(b *testing.B) {
 		for b.Loop() {
@@ -110,6 +82,3 @@ func BenchmarkParts(b *testing.B) {
 		}
 	})
 }
-
-var _ = fmt.Sprint
-var _ = strings.Join

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"image"
+	"image/color"
 	"image/jpeg"
 	"image/png"
 	"slices"
@@ -37,6 +38,9 @@ func (e encoder) encode(ctx context.Context, img *image.RGBA) (file []byte, qual
 	}
 	if file != nil {
 		limit = len(file)
+	}
+	if paletted := toPaletted(img); paletted != nil && !e.grey {
+		pixels = paletted
 	}
 	smaller, err := e.png(ctx, pixels, limit)
 	if smaller != nil || err != nil {
@@ -118,6 +122,26 @@ func toGrey(img *image.RGBA) *image.Gray {
 		grey.Pix[i] = img.Pix[4*i] // as the other two are
 	}
 	return grey
+}
+
+// toPaletted returns nil if img has more colours than a palette holds.
+func toPaletted(img *image.RGBA) *image.Paletted {
+	out := image.NewPaletted(img.Rect, nil)
+	indices := map[color.RGBA]uint8{}
+	for i := range out.Pix {
+		c := color.RGBA{img.Pix[4*i], img.Pix[4*i+1], img.Pix[4*i+2], 0xff}
+		index, known := indices[c]
+		if !known {
+			if len(out.Palette) == 256 {
+				return nil
+			}
+			index = uint8(len(out.Palette))
+			indices[c] = index
+			out.Palette = append(out.Palette, c)
+		}
+		out.Pix[i] = index
+	}
+	return out
 }
 
 // isLossy tells WebP's two kinds apart.

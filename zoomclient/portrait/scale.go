@@ -4,68 +4,184 @@ import (
 	"context"
 	"image"
 	"image/draw"
-
-	scale "golang.org/x/image/draw"
+	"math"
 )
 
-// At most this many pixels, or one row, are converted or scaled at a time: it bounds memory, and how long an ended context
-// goes unnoticed.
-const (
-	bandPixels = 1 << 18
-	bandLines  = 64
-)
+// Scaling is written here although golang.org/x/image/draw has the same filter: that keeps a picture of the new width and
+// the old height in 64-bit floats. For 12 megapixels down to 1024 pixels PLACEHOLDER.
+
+// At most this many pixels, or one row, are converted at a time. It also bounds how long an ended context goes unnoticed.
+const bandPixels = 1 << 18
 
 // render makes the part of img inside crop into an opaque picture of size, and reports whether there was transparency.
 // Parts of crop outside img are transparent, which white replaces.
 func render(ctx context.Context, img image.Image, crop image.Rectangle, size image.Point) (out *image.RGBA, flattened bool, err error) {
-	rows, err := narrow(ctx, img, crop, size.X)
-	if err == nil && rows.Rect.Dy() != size.Y {
-		rows, err = shorten(ctx, rows, size.Y)
+	out = image.NewRGBA(image.Rectangle{Max: size})
+	rows := &rowReader{img: img, crop: crop}
+	if size == crop.Size() {
+		err = rows.copyTo(ctx, out)
+	} else {
+		err = scale(ctx, out, rows)
 	}
-	if err != nil {
-		return nil, false, err
-	}
-	return rows, flatten(rows), nil
+	return out, flatten(out), err
 }
 
-// narrow converts the rows of crop to 8-bit RGBA, alpha premultiplied, and scales them to width. Bands of rows do for
-// that, since Catmull-Rom is interpolating: where one axis keeps its size, it takes no neighbour's part.
-func narrow(ctx context.Context, img image.Image, crop image.Rectangle, width int) (*image.RGBA, error) {
-	out := image.NewRGBA(image.Rect(0, 0, width, crop.Dy()))
-	lines := min(max(bandPixels/crop.Dx(), 1), bandLines, crop.Dy())
-	band := image.NewRGBA(image.Rect(0, 0, crop.Dx(), lines))
-	scaler := scale.CatmullRom.NewScaler(width, lines, crop.Dx(), lines)
-	for y := 0; y < crop.Dy(); y += lines {
+// A rowReader gives the rows of crop as 8-bit RGBA, alpha premultiplied, whatever kind of image they are from. They are
+// converted in bands.
+type rowReader struct {
+	img  image.Image
+	crop image.Rectangle
+
+	band  *image.RGBA
+	first int // the row that band begins with
+}
+
+func (r *rowReader) lines() int { return min(max(bandPixels/r.crop.Dx(), 1), r.crop.Dy()) }
+
+// row returns row y, valid until the next call.
+func (r *rowReader) row(ctx context.Context, y int) ([]byte, error) {
+	if r.band == nil || y >= r.first+r.band.Rect.Dy() {
 		if ctx.Err() != nil {
 			return nil, stopped(ctx)
 		}
-		from := band.Bounds().Intersect(image.Rect(0, 0, crop.Dx(), crop.Dy()-y))
-		to := image.Rect(0, y, width, y+from.Dy())
-		if width == crop.Dx() {
-			draw.Draw(out, to, img, crop.Min.Add(image.Pt(0, y)), draw.Src)
-			continue
+		if r.band == nil {
+			r.band = image.NewRGBA(image.Rect(0, 0, r.crop.Dx(), r.lines()))
 		}
-		clear(band.Pix) // img may not cover it
-		draw.Draw(band, from, img, crop.Min.Add(image.Pt(0, y)), draw.Src)
-		scaler.Scale(out, to, band, from, draw.Src, nil)
+		r.first = y
+		clear(r.band.Pix) // img may not cover it
+		draw.Draw(r.band, r.band.Rect, r.img, r.crop.Min.Add(image.Pt(0, y)), draw.Src)
 	}
-	return out, nil
+	at := (y - r.first) * r.band.Stride
+	return r.band.Pix[at : at+r.band.Stride], nil
 }
 
-// shorten scales img to height, in bands of columns.
-func shorten(ctx context.Context, img *image.RGBA, height int) (*image.RGBA, error) {
-	bounds := img.Bounds()
-	out := image.NewRGBA(image.Rect(0, 0, bounds.Dx(), height))
-	lines := min(max(bandPixels/bounds.Dy(), 1), bandLines, bounds.Dx())
-	scaler := scale.CatmullRom.NewScaler(lines, height, lines, bounds.Dy())
-	for x := 0; x < bounds.Dx(); x += lines {
-		if ctx.Err() != nil {
-			return nil, stopped(ctx)
+func (r *rowReader) copyTo(ctx context.Context, out *image.RGBA) error {
+	for y := range r.crop.Dy() {
+		row, err := r.row(ctx, y)
+		if err != nil {
+			return err
 		}
-		from := image.Rect(x, 0, min(x+lines, bounds.Dx()), bounds.Dy())
-		scaler.Scale(out, image.Rect(from.Min.X, 0, from.Max.X, height), img, from, draw.Src, nil)
+		copy(out.Pix[y*out.Stride:], row)
 	}
-	return out, nil
+	return nil
+}
+
+// Weights are fixed-point numbers. Between the two axes samples keep some more bits than they had.
+const (
+	weightBits = 14
+	keptBits   = 6
+)
+
+// Taps say of what samples one sample of the scaled axis is made.
+type taps struct {
+	first   int
+	weights []int32 // of first and those behind it; their sum is 1 << weightBits, so that flat parts stay as they are
+}
+
+// catmullRom is the cubic filter of that name, which is sharp and rings little.
+func catmullRom(x float64) float64 {
+	switch x = math.Abs(x); {
+	case x < 1:
+		return (3*x*x*x - 5*x*x + 2) / 2
+	case x < 2:
+		return (-x*x*x + 5*x*x - 8*x + 4) / 2
+	}
+	return 0
+}
+
+// tapsFor scales an axis from one length down to another: the filter is as much wider as the samples become.
+func tapsFor(from, to int) []taps {
+	all := make([]taps, to)
+	factor := float64(from) / float64(to)
+	for i := range all {
+		center := (float64(i)+0.5)*factor - 0.5
+		first := max(0, int(math.Ceil(center-2*factor)))
+		last := min(from-1, int(math.Floor(center+2*factor)))
+		exact := make([]float64, last-first+1)
+		sum := 0.0
+		for j := range exact {
+			exact[j] = catmullRom((float64(first+j) - center) / factor)
+			sum += exact[j]
+		}
+		all[i] = taps{first, fixed(exact, sum)}
+	}
+	return all
+}
+
+// fixed rounds so that no error is left in the sum.
+func fixed(exact []float64, sum float64) []int32 {
+	weights := make([]int32, len(exact))
+	done, total := int32(0), 0.0
+	for j, w := range exact {
+		total += w
+		next := int32(math.Round(total / sum * (1 << weightBits)))
+		weights[j] = next - done
+		done = next
+	}
+	return weights
+}
+
+// scale narrows each row, and makes rows of out of those as soon as it has what they need.
+func scale(ctx context.Context, out *image.RGBA, rows *rowReader) error {
+	horizontal, vertical := tapsFor(rows.crop.Dx(), out.Rect.Dx()), tapsFor(rows.crop.Dy(), out.Rect.Dy())
+	most := 0
+	for _, v := range vertical {
+		most = max(most, len(v.weights))
+	}
+	ring := make([][]int32, most) // no row of out needs more at a time
+	for i := range ring {
+		ring[i] = make([]int32, 4*len(horizontal))
+	}
+	sums := make([]int32, 4*len(horizontal))
+	have := 0
+	for y, v := range vertical {
+		for ; have < v.first+len(v.weights); have++ {
+			row, err := rows.row(ctx, have)
+			if err != nil {
+				return err
+			}
+			narrow(ring[have%len(ring)], row, horizontal)
+		}
+		clear(sums)
+		for j, weight := range v.weights {
+			for i, sample := range ring[(v.first+j)%len(ring)] {
+				sums[i] += weight * sample
+			}
+		}
+		store(out.Pix[y*out.Stride:][:4*len(horizontal)], sums)
+	}
+	return nil
+}
+
+// narrow scales a row to as many samples as there are taps.
+func narrow(out []int32, row []byte, horizontal []taps) {
+	const round = 1 << (weightBits - keptBits - 1)
+	for i, t := range horizontal {
+		from := row[4*t.first:]
+		r, g, b, a := int32(round), int32(round), int32(round), int32(round)
+		for _, w := range t.weights {
+			r += w * int32(from[0])
+			g += w * int32(from[1])
+			b += w * int32(from[2])
+			a += w * int32(from[3])
+			from = from[4:]
+		}
+		to := out[4*i : 4*i+4]
+		to[0], to[1] = r>>(weightBits-keptBits), g>>(weightBits-keptBits)
+		to[2], to[3] = b>>(weightBits-keptBits), a>>(weightBits-keptBits)
+	}
+}
+
+// store rounds sums to samples. The filter overshoots at edges: no colour may be more than its alpha.
+func store(out []byte, sums []int32) {
+	const bits = weightBits + keptBits
+	for i := 0; i < len(out); i += 4 {
+		alpha := min(max((sums[i+3]+1<<(bits-1))>>bits, 0), 255)
+		for c := range 3 {
+			out[i+c] = byte(min(max((sums[i+c]+1<<(bits-1))>>bits, 0), alpha))
+		}
+		out[i+3] = byte(alpha)
+	}
 }
 
 // flatten puts white behind img and reports whether anything of it shows.
@@ -82,63 +198,4 @@ func flatten(img *image.RGBA) bool {
 		}
 	}
 	return flattened
-}
-
-// An orientation says how stored pixels become upright ones: by swapping rows for columns, then mirroring the stored
-// columns, rows or both. Exif numbers the eight of them from 1.
-type orientation struct{ swap, mirrorX, mirrorY bool }
-
-func orientationOf(exif int) orientation {
-	return orientation{
-		swap:    exif >= 5,
-		mirrorX: exif == 2 || exif == 3 || exif == 7 || exif == 8,
-		mirrorY: exif == 3 || exif == 4 || exif == 6 || exif == 7,
-	}
-}
-
-// size turns a stored size upright, or an upright one back.
-func (o orientation) size(p image.Point) image.Point {
-	if o.swap {
-		return image.Pt(p.Y, p.X)
-	}
-	return p
-}
-
-// square is the largest square in the middle of a stored image. Where it cannot be in the very middle it is nearer to the
-// upright image's left or top, whatever the orientation.
-func (o orientation) square(canvas image.Rectangle) image.Rectangle {
-	side := min(canvas.Dx(), canvas.Dy())
-	offset := func(length int, mirrored bool) int {
-		if mirrored {
-			return length - side - (length-side)/2
-		}
-		return (length - side) / 2
-	}
-	at := image.Pt(offset(canvas.Dx(), o.mirrorX), offset(canvas.Dy(), o.mirrorY))
-	return image.Rectangle{at, at.Add(image.Pt(side, side))}
-}
-
-func (o orientation) turn(img *image.RGBA) *image.RGBA {
-	if o == (orientation{}) {
-		return img
-	}
-	width, height := img.Rect.Dx(), img.Rect.Dy()
-	out := image.NewRGBA(image.Rectangle{Max: o.size(img.Rect.Size())})
-	for y := range out.Rect.Dy() {
-		for x := range out.Rect.Dx() {
-			column, row := x, y
-			if o.swap {
-				column, row = y, x
-			}
-			if o.mirrorX {
-				column = width - 1 - column
-			}
-			if o.mirrorY {
-				row = height - 1 - row
-			}
-			from, to := img.PixOffset(column, row), out.PixOffset(x, y)
-			copy(out.Pix[to:to+4], img.Pix[from:from+4])
-		}
-	}
-	return out
 }
