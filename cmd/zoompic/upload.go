@@ -21,6 +21,7 @@ var errTimeout = errors.New("the time given by --timeout is over")
 
 func (c *command) upload() *cobra.Command {
 	var account accountFlags
+	var fit fitFlags
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "upload USER FILE",
@@ -28,12 +29,16 @@ func (c *command) upload() *cobra.Command {
 		Long: `Make FILE the profile picture of USER.
 
 USER is a Zoom user ID, an email address, or "me" for the user whose token it is.
-FILE is a JPEG or PNG of at most 2 MB; "-" reads it from standard input.`,
+FILE is a JPEG or PNG of at most 2 MB; "-" reads it from standard input. With --fit
+it may be any photo: it is turned upright, scaled down and sent without metadata.`,
 		Example: "  zoompic upload ada@example.com ada.jpg\n  zoompic upload --fake ada@example.com examples/ada.jpg",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if timeout < 0 {
 				return errors.New("--timeout must not be negative")
+			}
+			if err := fit.check(); err != nil {
+				return err
 			}
 			ctx := cmd.Context()
 			limited, cancel := ctx, func() {}
@@ -41,22 +46,23 @@ FILE is a JPEG or PNG of at most 2 MB; "-" reads it from standard input.`,
 				limited, cancel = context.WithTimeoutCause(ctx, timeout, errTimeout)
 			}
 			defer cancel()
-			return c.uploadOne(limited, ctx, account, args[0], args[1])
+			return c.uploadOne(limited, ctx, account, fit, args[0], args[1])
 		},
 	}
 	account.register(cmd)
+	fit.registerChoice(cmd)
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "end after this long; 0 for no limit")
 	return cmd
 }
 
 // uploadOne checks what it is given, in the order a person would mend it, then uploads. Both contexts end the upload;
 // the end of interrupt is the user's.
-func (c *command) uploadOne(ctx, interrupt context.Context, account accountFlags, user, file string) error {
+func (c *command) uploadOne(ctx, interrupt context.Context, account accountFlags, fit fitFlags, user, file string) error {
 	o := outcome{User: user, File: file}
 	if err := zoomclient.CheckUserID(user); err != nil {
 		return c.fail(o, newFailure(exitUsage, fmt.Sprintf("%q", user), err))
 	}
-	pic, err := c.readPicture(ctx, file)
+	pic, err := c.preparePicture(ctx, file, fit, &o)
 	if err != nil {
 		exit := exitUsage
 		switch {
@@ -104,6 +110,9 @@ func (o *outcome) text(pic zoomclient.Picture) string {
 		fmt.Fprintf(&b, "%-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	line("file", "%s (%s)", printable(o.File), describe(pic))
+	if o.Fit != nil {
+		line("fitted", "%s", o.Fit)
+	}
 	line("user", "%s", o.User)
 	line("status", "%d %s", o.Status, http.StatusText(o.Status))
 	if o.Location != "" {
@@ -118,24 +127,47 @@ func (o *outcome) text(pic zoomclient.Picture) string {
 	return b.String()
 }
 
-// readPicture reads a file or standard input, which an interrupt must not leave waiting.
+// preparePicture reads the picture, and makes it fit if that is wanted.
+func (c *command) preparePicture(ctx context.Context, file string, fit fitFlags, o *outcome) (zoomclient.Picture, error) {
+	if fit.wanted {
+		pic, report, err := c.fitFile(ctx, file, fit.options)
+		if err == nil {
+			o.Fit = &report
+		}
+		return pic, err
+	}
+	pic, err := c.readPicture(ctx, file)
+	if err != nil {
+		return pic, withFitAdvice(file, err)
+	}
+	c.inspect(pic, o)
+	return pic, nil
+}
+
+// readPicture reads a file or standard input.
 func (c *command) readPicture(ctx context.Context, file string) (zoomclient.Picture, error) {
 	if file != fromStdin {
 		return zoomclient.LoadPicture(file)
 	}
-	type read struct {
-		pic zoomclient.Picture
-		err error
+	return readStdin(ctx, func() (zoomclient.Picture, error) { return zoomclient.ReadPicture(c.stdin) })
+}
+
+// readStdin does not leave an interrupt waiting for standard input.
+func readStdin[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
 	}
-	done := make(chan read, 1)
+	done := make(chan result, 1)
 	go func() {
-		pic, err := zoomclient.ReadPicture(c.stdin)
-		done <- read{pic, err}
+		value, err := read()
+		done <- result{value, err}
 	}()
 	select {
 	case r := <-done:
-		return r.pic, r.err
+		return r.value, r.err
 	case <-ctx.Done():
-		return zoomclient.Picture{}, fmt.Errorf("stopped while reading standard input: %w", context.Cause(ctx))
+		var none T
+		return none, fmt.Errorf("stopped while reading standard input: %w", context.Cause(ctx))
 	}
 }

@@ -390,8 +390,8 @@ func TestTransparencyBecomesWhite(t *testing.T) {
 // TestQuality: the highest quality that fits, never below the least that is allowed, then fewer pixels.
 func TestQuality(t *testing.T) {
 	t.Parallel()
-	data := jpegOf(t, photo(700, 500), 100)
-	for _, limit := range []int{240_000, 120_000, 60_000, 40_000, 20_000, 5_000, 1_500} {
+	data := jpegOf(t, photo(350, 250), 100)
+	for _, limit := range []int{60_000, 30_000, 15_000, 10_000, 5_000, 1_500} {
 		pic, report, err := Fit(data, Options{MaxBytes: limit, MinQuality: 50})
 		if err != nil {
 			t.Fatal(err)
@@ -403,14 +403,14 @@ func TestQuality(t *testing.T) {
 		if pic.SHA256() != again.SHA256() {
 			t.Errorf("%d bytes: two runs differ", limit)
 		}
-		small, _, err := render(t.Context(), decoded(t, data), image.Rect(0, 0, 700, 500), image.Pt(report.After.Width, report.After.Height))
+		small, _, err := render(t.Context(), decoded(t, data), image.Rect(0, 0, 350, 250), image.Pt(report.After.Width, report.After.Height))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if report.Quality < bestQuality && len(jpegOf(t, small, report.Quality+1)) <= limit {
 			t.Errorf("%d bytes: quality %d would have done, not %d", limit, report.Quality+1, report.Quality)
 		}
-		if scaled := report.After.Width < 700; scaled != (limit < len(jpegOf(t, decoded(t, data), 50))) {
+		if scaled := report.After.Width < 350; scaled != (limit < len(jpegOf(t, decoded(t, data), 50))) {
 			t.Errorf("%d bytes: scaled %t; %v", limit, scaled, report)
 		}
 	}
@@ -418,7 +418,7 @@ func TestQuality(t *testing.T) {
 	if !errors.Is(err, zoomclient.ErrTooLarge) || !strings.Contains(err.Error(), "nothing of 100 bytes") {
 		t.Errorf("100 bytes: %v", err)
 	}
-	if _, report, err := Fit(jpegOf(t, noise(1400, 1400), 100), Options{MaxSide: 1400, MinQuality: 95}); err != nil || report.Quality != 95 || report.After.Width >= 1400 {
+	if _, report, err := Fit(jpegOf(t, noise(200, 200), 100), Options{MaxBytes: 20_000, MinQuality: 95}); err != nil || report.Quality != 95 || report.After.Width >= 200 {
 		t.Errorf("a least quality above the best: %v, %v", report, err)
 	}
 }
@@ -429,18 +429,18 @@ func TestSmallerFormat(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"a drawing as PNG":  {pngOf(t, blocks(1200, 800)), "PNG"},
-		"a photo as PNG":    {pngOf(t, photo(1200, 800)), "JPEG"},
-		"a photo as JPEG":   {jpegOf(t, photo(1200, 800), 80), "JPEG"},
-		"a drawing as JPEG": {jpegOf(t, blocks(1200, 800), 80), "JPEG"}, // it has a JPEG's noise, which PNG keeps
+		"a drawing as PNG":  {pngOf(t, blocks(600, 400)), "PNG"},
+		"a photo as PNG":    {pngOf(t, photo(600, 400)), "JPEG"},
+		"a photo as JPEG":   {jpegOf(t, photo(600, 400), 80), "JPEG"},
+		"a drawing as JPEG": {jpegOf(t, blocks(600, 400), 80), "JPEG"}, // it has a JPEG's noise, which PNG keeps
 		"a drawing as TIFF": {tiffOf(binary.LittleEndian, blocks(300, 200), 1), "PNG"},
 	} {
-		if _, report := fitted(t, test.data, Options{}); report.After.Format != test.want || (report.Quality > 0) != (test.want == "JPEG") {
+		if _, report := fitted(t, test.data, Options{MaxSide: 500}); report.After.Format != test.want || (report.Quality > 0) != (test.want == "JPEG") {
 			t.Errorf("%s: %v", name, report)
 		}
 	}
 	// Noise as PNG is larger than the limit, and its JPEG is too, at first.
-	if _, report := fitted(t, pngOf(t, noise(1024, 1024)), Options{MaxBytes: 300_000}); report.After.Format != "JPEG" || report.After.Width == 1024 {
+	if _, report := fitted(t, pngOf(t, noise(300, 300)), Options{MaxBytes: 20_000}); report.After.Format != "JPEG" || report.After.Width == 300 {
 		t.Errorf("noise: %v", report)
 	}
 }
@@ -475,8 +475,8 @@ func TestSizes(t *testing.T) {
 // TestScalingAgainstAReference in 64-bit floats: Lanczos over three lobes, written down as it is defined.
 func TestScalingAgainstAReference(t *testing.T) {
 	t.Parallel()
-	img := onWhite(photo(600, 450))
-	for _, size := range []image.Point{{300, 225}, {152, 114}, {599, 449}, {40, 30}} {
+	img := onWhite(photo(360, 270))
+	for _, size := range []image.Point{{180, 135}, {92, 69}, {359, 269}, {40, 30}} {
 		reference := lanczos(img, size)
 		got, _, err := render(t.Context(), img, img.Rect, size)
 		if err != nil {
@@ -485,12 +485,12 @@ func TestScalingAgainstAReference(t *testing.T) {
 		nearest := image.NewRGBA(image.Rectangle{Max: size})
 		for y := range size.Y {
 			for x := range size.X {
-				nearest.Set(x, y, img.At((2*x+1)*600/(2*size.X), (2*y+1)*450/(2*size.Y)))
+				nearest.Set(x, y, img.At((2*x+1)*360/(2*size.X), (2*y+1)*270/(2*size.Y)))
 			}
 		}
 		p, control := psnr(got, reference), psnr(nearest, reference)
 		t.Logf("%v: PSNR %.1f dB; nearest neighbours have %.1f", size, p, control)
-		if !(p > 40) || p < control+6 {
+		if !(p > 45) || p < control+6 {
 			t.Errorf("%v: PSNR %.1f, nearest neighbours have %.1f", size, p, control)
 		}
 	}
