@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"image"
 	"image/color"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/zoompic/zoompic/zoomclient"
@@ -25,8 +27,12 @@ func seeds(f *testing.F) {
 	for _, data := range bombs() {
 		f.Add(data)
 	}
-	f.Add([]byte("RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00"))
-	f.Add(extendedWebP(f, []byte("RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00"), exif))
+	others, _ := filepath.Glob(filepath.Join(moreImages(f), "*.[btw]*")) // BMP, TIFF and WebP, which nothing here writes
+	for _, path := range others {
+		if data, err := os.ReadFile(path); err == nil && len(data) < 20_000 && filepath.Ext(path) != ".bz2" {
+			f.Add(data)
+		}
+	}
 }
 
 // FuzzFit: what comes out fits, carries nothing, and is returned unchanged by a second fit.

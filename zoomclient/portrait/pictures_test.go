@@ -333,26 +333,35 @@ func largestDifference(a, b image.Image) int {
 	return most
 }
 
-// goImages is the folder of Go's own test images, in the sources of packages image and below.
-func goImages(tb testing.TB) string {
+// imageFolder is the folder of test images that a command of Go tells the way to; empty where they were not installed.
+func imageFolder(tb testing.TB, below, sign string, command ...string) string {
 	tb.Helper()
-	out, err := exec.Command("go", "env", "GOROOT").Output()
+	out, err := exec.Command("go", command...).Output()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	root := filepath.Join(strings.TrimSpace(string(out)), "src", "image")
-	if found, _ := filepath.Glob(filepath.Join(root, "testdata", "*.jpeg")); len(found) == 0 {
+	dir := filepath.Join(strings.TrimSpace(string(out)), below)
+	if found, _ := filepath.Glob(filepath.Join(dir, sign)); len(found) == 0 {
+		return ""
+	}
+	return dir
+}
+
+// goImages is the folder of Go's own test images, in the sources of package image and those below.
+func goImages(tb testing.TB) string {
+	tb.Helper()
+	dir := imageFolder(tb, "src/image", "testdata/*.jpeg", "env", "GOROOT")
+	if dir == "" {
 		tb.Skip("this Go installation comes without its test images, so no picture that others made is fitted")
 	}
-	return root
+	return dir
 }
 
 // moreImages is the folder of the test images of golang.org/x/image.
 func moreImages(tb testing.TB) string {
 	tb.Helper()
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/image").Output()
-	dir := filepath.Join(strings.TrimSpace(string(out)), "testdata")
-	if found, _ := filepath.Glob(filepath.Join(dir, "*.webp")); err != nil || len(found) == 0 {
+	dir := imageFolder(tb, "testdata", "*.webp", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/image")
+	if dir == "" {
 		tb.Skip("the module golang.org/x/image comes without its test images, so no WebP picture is fitted")
 	}
 	return dir
