@@ -53,6 +53,9 @@ func (r Report) String() string {
 	if done := r.done(); len(done) > 0 {
 		line += "; " + strings.Join(done, ", ")
 	}
+	if len(r.Removed) > 0 {
+		line += "; removed " + strings.Join(r.Removed, ", ")
+	}
 	return line
 }
 
@@ -69,9 +72,6 @@ func (r Report) done() []string {
 	}
 	if r.Quality > 0 {
 		done = append(done, "quality "+strconv.Itoa(r.Quality))
-	}
-	if len(r.Removed) > 0 {
-		done = append(done, "removed "+strings.Join(r.Removed, " and "))
 	}
 	return done
 }

@@ -23,7 +23,7 @@ func TestReport(t *testing.T) {
 		},
 		{
 			Report{Before: phone, After: small, Encoded: true, Rotated: true, Cropped: true, Flattened: true, Quality: 92, Removed: []string{MetadataExif, MetadataGPS}},
-			"JPEG, 4032 × 3024 pixels, 3,456,789 bytes → JPEG, 768 × 768 pixels, 98,765 bytes; turned upright, cropped to a square, transparency put on white, quality 92, removed Exif and GPS position",
+			"JPEG, 4032 × 3024 pixels, 3,456,789 bytes → JPEG, 768 × 768 pixels, 98,765 bytes; turned upright, cropped to a square, transparency put on white, quality 92; removed Exif, GPS position",
 			`{"before":{"format":"JPEG","width":4032,"height":3024,"size":3456789},"after":{"format":"JPEG","width":768,"height":768,"size":98765},"encoded":true,"rotated":true,"cropped":true,"flattened":true,"quality":92,"removed":["Exif","GPS position"]}`,
 		},
 		{
