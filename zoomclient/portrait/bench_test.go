@@ -1,9 +1,6 @@
 package portrait
 
 import (
-	"bytes"
-	"image"
-	"image/jpeg"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,72 +10,69 @@ import (
 	"time"
 )
 
-// BenchmarkFit12MP fits what a phone takes.
-func BenchmarkFit12MP(b *testing.B) {
+// BenchmarkFit fits what a phone takes, 12 megapixels, and reports the most memory that objects had, garbage included.
+func BenchmarkFit(b *testing.B) {
 	data := jpegOf(b, photo(4032, 3024), 90)
-	progressive := data
-	if tool, err := exec.LookPath("jpegtran"); err == nil {
-		path := filepath.Join(b.TempDir(), "a.jpg")
-		os.WriteFile(path, data, 0o600)
-		progressive, _ = exec.Command(tool, "-progressive", path).Output()
-	}
-	for name, data := range map[string][]byte{"baseline": data, "progressive": progressive} {
-		b.Run(name, func(b *testing.B) {
-			peak := peakOf(func() {
-				for b.Loop() {
-					if _, _, err := Fit(data, Options{}); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-			b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
-		})
-	}
+	b.Run("12MP", func(b *testing.B) { benchmarkFit(b, data) })
+	b.Run("12MP-progressive", func(b *testing.B) { benchmarkFit(b, progressive(b, data)) })
 }
 
-// peakOf samples the memory that Go holds from the system in use.
-func peakOf(f func()) uint64 {
+func benchmarkFit(b *testing.B, data []byte) {
+	b.SetBytes(int64(len(data)))
+	peak := peakOf(func() {
+		for b.Loop() {
+			if _, _, err := Fit(data, Options{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
+}
+
+// progressive makes a baseline JPEG one, which Go's encoder does not.
+func progressive(b *testing.B, data []byte) []byte {
+	tool, err := exec.LookPath("jpegtran")
+	if err != nil {
+		b.Skip("jpegtran, of libjpeg, is not installed")
+	}
+	path := filepath.Join(b.TempDir(), "baseline.jpg")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	out, err := exec.Command(tool, "-progressive", path).Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return out
+}
+
+// peakOf samples the memory of Go's objects while f runs.
+func peakOf(f func()) (peak uint64) {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	var stop atomic.Bool
-	peak := make(chan uint64)
+	done := make(chan struct{})
 	go func() {
-		var most uint64
+		defer close(done)
 		for !stop.Load() {
 			metrics.Read(sample)
-			most = max(most, sample[0].Value.Uint64())
+			peak = max(peak, sample[0].Value.Uint64())
 			time.Sleep(200 * time.Microsecond)
 		}
-		peak <- most
 	}()
 	f()
 	stop.Store(true)
-	return <-peak
+	<-done
+	return peak
 }
 
-func BenchmarkParts(b *testing.B) {
-	img := photo(4032, 3024)
-	b.Run("render", func(b *testing.B) {
-		for b.Loop() {
-			render(b.Context(), img, img.Rect, image.Pt(1024, 768))
+// BenchmarkInspect looks at the largest picture that Zoom takes.
+func BenchmarkInspect(b *testing.B) {
+	data := jpegOf(b, photo(2300, 1700), 90)
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Inspect(data, Options{}); err != nil {
+			b.Fatal(err)
 		}
-	})
-	data := jpegOf(b, photo(4032, 3024), 90)
-	b.Log(len(data))
-	b.Run("decode", func(b *testing.B) {
-		for b.Loop() {
-			jpeg.Decode(bytes.NewReader(data))
-		}
-	})
-	b.Run("inspect", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			Inspect(data, Options{})
-		}
-	})
-	small, _, _ := render(b.Context(), img, img.Rect, image.Pt(1024, 768))
-	b.Run("encode", func(b *testing.B) {
-		for b.Loop() {
-			encoder{opts: Options{}.withDefaults()}.encode(b.Context(), small)
-		}
-	})
+	}
 }

@@ -69,8 +69,8 @@ func StripMetadata(data []byte) (zoomclient.Picture, Report, error) {
 	return src.strip()
 }
 
-// Inspect reports what [Fit] would see in data, without decoding a pixel, and refuses what Fit refuses before that. It takes
-// microseconds and allocates next to nothing.
+// Inspect reports what [Fit] would see in data, without decoding a pixel, and refuses what Fit refuses before that. It reads the
+// file once, in some 0.1 ms a megabyte, and allocates next to nothing.
 func Inspect(data []byte, opts Options) (Inspection, error) {
 	opts = opts.withDefaults()
 	if err := opts.check(); err != nil {
