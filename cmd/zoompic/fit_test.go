@@ -66,13 +66,13 @@ func dimensions(t *testing.T, path string) (width, height int) {
 }
 
 func TestFit(t *testing.T) {
-	in := write(t, "in.jpg", withExif(photo(t, 3000, 2000), 6, true))
+	in := write(t, "in.jpg", withExif(photo(t, 1500, 1000), 6, true))
 	out := filepath.Join(t.TempDir(), "out.jpg")
 	code, stdout, stderr := zoompic(t, nil, nil, "fit", in, out)
 	if code != exitDone || stderr != "" || strings.Count(stdout, "\n") != 1 {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}
-	for _, want := range []string{out, "JPEG, 3000 × 2000 pixels", "→ JPEG, 683 × 1024 pixels", "turned upright", "removed Exif, GPS position"} {
+	for _, want := range []string{out, "JPEG, 1500 × 1000 pixels", "→ JPEG, 683 × 1024 pixels", "turned upright", "removed Exif, GPS position"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is not in %s", want, stdout)
 		}
@@ -165,11 +165,11 @@ func TestFitNotesAnotherFormat(t *testing.T) {
 
 func TestUploadFit(t *testing.T) {
 	for _, args := range [][]string{
-		{write(t, "large.jpg", append(photo(t, 3000, 2000), make([]byte, 3<<20)...))},
+		{write(t, "large.jpg", append(photo(t, 1500, 1000), make([]byte, 3<<20)...))},
 		{write(t, "a.gif", gifFile(t))},
 		{"-"},
 	} {
-		code, stdout, stderr := zoompic(t, nil, bytes.NewReader(photo(t, 3000, 2000)), append([]string{"upload", "--fake", "--fit", "ada@example.com"}, args...)...)
+		code, stdout, stderr := zoompic(t, nil, bytes.NewReader(photo(t, 1500, 1000)), append([]string{"upload", "--fake", "--fit", "ada@example.com"}, args...)...)
 		if code != exitDone || stderr != "" || !strings.Contains(stdout, "\nfitted    ") || !strings.Contains(stdout, "verified") {
 			t.Errorf("%s: exit %d\n%s%s", args[0], code, stdout, stderr)
 		}

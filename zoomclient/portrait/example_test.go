@@ -16,7 +16,7 @@ import (
 
 // wall is a large photo of a wall.
 func wall() []byte {
-	img := image.NewRGBA(image.Rect(0, 0, 3000, 2000))
+	img := image.NewRGBA(image.Rect(0, 0, 1500, 1200))
 	draw.Draw(img, img.Rect, image.NewUniform(color.RGBA{180, 170, 160, 255}), image.Point{}, draw.Src)
 	var file bytes.Buffer
 	if err := jpeg.Encode(&file, img, nil); err != nil {
@@ -35,7 +35,7 @@ func ExampleFit() {
 	fmt.Println(report.Before.Width, report.Before.Height, report.Cropped, report.Rotated)
 	// Output:
 	// image/jpeg 1024 1024
-	// 3000 2000 true false
+	// 1500 1200 true false
 }
 
 // A picture that fits already is not touched.
@@ -70,5 +70,5 @@ func ExampleInspect() {
 		log.Fatal(err)
 	}
 	fmt.Println(found.Format, found.Width, found.Height, found.GPS)
-	// Output: JPEG 3000 2000 false
+	// Output: JPEG 1500 1200 false
 }
