@@ -25,8 +25,6 @@ type contents struct {
 	metadata    []string // Metadata… constants, in the order in which they were found
 	profile     []byte   // the ICC profile: it says what the colours mean, and is no metadata
 
-	profileParts int // of a JPEG, that were read into profile
-
 	// kept is the file without its metadata, in pieces of it. It is nil for formats that Zoom does not take, and where
 	// the structure cannot be followed.
 	kept     [][]byte

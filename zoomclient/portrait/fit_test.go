@@ -387,6 +387,45 @@ func TestTransparencyBecomesWhite(t *testing.T) {
 	}
 }
 
+// TestPartOfALargeCanvas: what the frame does not cover is white, though the picture is converted in several steps.
+func TestPartOfALargeCanvas(t *testing.T) {
+	t.Parallel()
+	frame := image.NewPaletted(image.Rect(0, 0, 1000, 300), color.Palette{color.Black})
+	data := gifOf(t, image.Pt(1000, 800), frame)
+	for _, side := range []int{1000, 500} {
+		got, _ := fitted(t, data, Options{MaxSide: side})
+		for y := range got.Bounds().Dy() {
+			c := color.GrayModel.Convert(got.At(side/2, y)).(color.Gray)
+			covered := y*1000/side < 300
+			if edge := y*1000/side/8 == 300/8; c.Y < 240 != covered && !edge {
+				t.Fatalf("within %d pixels: row %d is %v", side, y, c)
+			}
+		}
+	}
+}
+
+// TestFlatStaysFlat: the filter's weights have no rounding error in sum.
+func TestFlatStaysFlat(t *testing.T) {
+	t.Parallel()
+	for _, level := range []uint8{0, 1, 37, 128, 254, 255} {
+		img := image.NewGray(image.Rect(0, 0, 997, 613))
+		for i := range img.Pix {
+			img.Pix[i] = level
+		}
+		for _, size := range []image.Point{{996, 612}, {500, 307}, {101, 63}, {7, 3}, {1, 1}} {
+			got, flattened, err := render(t.Context(), img, img.Rect, size)
+			if err != nil || flattened || got.Rect.Size() != size {
+				t.Fatal(err, flattened, got.Rect)
+			}
+			for i, v := range got.Pix {
+				if v != level && i%4 < 3 {
+					t.Fatalf("%d became %d, scaled to %v", level, v, size)
+				}
+			}
+		}
+	}
+}
+
 // TestQuality: the highest quality that fits, never below the least that is allowed, then fewer pixels.
 func TestQuality(t *testing.T) {
 	t.Parallel()
@@ -433,10 +472,15 @@ func TestSmallerFormat(t *testing.T) {
 		"a photo as PNG":    {pngOf(t, photo(300, 200)), "JPEG"},
 		"a photo as JPEG":   {jpegOf(t, photo(300, 200), 80), "JPEG"},
 		"a drawing as JPEG": {jpegOf(t, blocks(300, 200), 80), "JPEG"}, // it has a JPEG's noise, which PNG keeps
+		"few colours":       {tiffOf(binary.LittleEndian, blocks(200, 200), 1), "PNG"},
 		"a drawing as TIFF": {tiffOf(binary.LittleEndian, blocks(300, 200), 1), "PNG"},
 	} {
-		if _, report := fitted(t, test.data, Options{MaxSide: 250}); report.After.Format != test.want || (report.Quality > 0) != (test.want == "JPEG") {
+		img, report := fitted(t, test.data, Options{MaxSide: 250})
+		if report.After.Format != test.want || (report.Quality > 0) != (test.want == "JPEG") {
 			t.Errorf("%s: %v", name, report)
+		}
+		if _, paletted := img.(*image.Paletted); paletted != (name == "few colours") {
+			t.Errorf("%s: %T", name, img)
 		}
 	}
 	// Noise as PNG is larger than the limit, and its JPEG is too, at first.

@@ -126,7 +126,9 @@ func (c *contents) readApplicationSegment(marker byte, segment []byte) {
 		c.noteXMP(content)
 	case named(markAPP2, profileStart):
 		c.keep(segment)
-		c.readProfilePart(content[len(profileStart):])
+		if part := content[len(profileStart):]; len(part) > 2 { // its number and how many there are
+			c.profile = append(c.profile, part[2:]...) // out of order they do not make a profile, which profileFor finds
+		}
 	case named(markAPP2, "MPF\x00"):
 		c.note(MetadataImages)
 	case named(markAPP13, "Photoshop 3.0\x00"):
@@ -134,16 +136,6 @@ func (c *contents) readApplicationSegment(marker byte, segment []byte) {
 	default:
 		c.note(MetadataOther)
 	}
-}
-
-// readProfilePart puts a profile together: each part begins with its number, from 1, and how many there are.
-func (c *contents) readProfilePart(part []byte) {
-	if len(part) < 2 || int(part[0]) != c.profileParts+1 {
-		c.profileParts, c.profile = 0, nil
-		return
-	}
-	c.profileParts++
-	c.profile = append(c.profile, part[2:]...)
 }
 
 func jfifWithoutThumbnail(content []byte) []byte {

@@ -170,6 +170,30 @@ func TestContext(t *testing.T) {
 	}
 }
 
+// TestEveryStageStops early, once the context has ended.
+func TestEveryStageStops(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	img := photo(90, 70)
+	file := &reader{ctx, bytes.NewReader(make([]byte, 100))}
+	small := image.NewRGBA(image.Rect(0, 0, 90, 70))
+	e := encoder{opts: Options{}.withDefaults(), lossless: true}
+	for name, stage := range map[string]func() (any, error){
+		"reading":                    func() (any, error) { n, err := file.Read(make([]byte, 10)); return n > 0, err },
+		"reading at":                 func() (any, error) { n, err := file.ReadAt(make([]byte, 10), 0); return n > 0, err },
+		"converting":                 func() (any, error) { _, _, err := render(ctx, img, img.Rect, img.Rect.Size()); return false, err },
+		"scaling":                    func() (any, error) { _, _, err := render(ctx, img, img.Rect, image.Pt(9, 7)); return false, err },
+		"writing JPEG":               func() (any, error) { file, err := e.jpeg(ctx, small, 90, 1e6); return file != nil, err },
+		"writing PNG":                func() (any, error) { file, err := e.png(ctx, small, 1e6); return file != nil, err },
+		"writing more than is taken": func() (any, error) { n, err := (&limitedBuffer{ctx: ctx}).Write(make([]byte, 10)); return n > 0, err },
+	} {
+		if done, err := stage(); !errors.Is(err, context.Canceled) || done != false {
+			t.Errorf("%s: %v, %v", name, done, err)
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	const defaults = "max-side=1024 max-bytes=2000000 max-pixels=50000000 min-quality=60 square=false"
