@@ -305,15 +305,16 @@ func TestOneFaultIsMended(t *testing.T) {
 		opts Options
 		want Report // Quality counts only as zero or not
 	}{
-		"a side":            {plain, Options{MaxSide: 299}, Report{Encoded: true, Quality: 1}},
-		"size":              {plain, Options{MaxBytes: len(plain) - 1}, Report{Encoded: true, Quality: 1}},
-		"shape":             {plain, Options{Square: true}, Report{Encoded: true, Cropped: true, Quality: 1}},
-		"Exif":              {withSegments(plain, exifSegment(exifOf(binary.BigEndian, 1))), Options{}, Report{Removed: []string{MetadataExif}}},
-		"orientation":       {withSegments(plain, exifSegment(exifOf(binary.BigEndian, 3))), Options{}, Report{Encoded: true, Rotated: true, Quality: 1, Removed: []string{MetadataExif}}},
-		"tail":              {append(bytes.Clone(plain), "tail"...), Options{}, Report{Removed: []string{MetadataTrailing}}},
-		"transparency":      {pngOf(t, translucent), Options{}, Report{Encoded: true, Flattened: true}},
-		"16 bits":           {pngOf(t, image.NewRGBA64(image.Rect(0, 0, 64, 64))), Options{}, Report{Encoded: true, Flattened: true}},
-		"metadata and size": {append(bytes.Clone(plain), make([]byte, 3<<20)...), Options{}, Report{Removed: []string{MetadataTrailing}}},
+		"a side":               {plain, Options{MaxSide: 299}, Report{Encoded: true, Quality: 1}},
+		"size":                 {plain, Options{MaxBytes: len(plain) - 1}, Report{Encoded: true, Quality: 1}},
+		"shape":                {plain, Options{Square: true}, Report{Encoded: true, Cropped: true, Quality: 1}},
+		"Exif":                 {withSegments(plain, exifSegment(exifOf(binary.BigEndian, 1))), Options{}, Report{Removed: []string{MetadataExif}}},
+		"orientation":          {withSegments(plain, exifSegment(exifOf(binary.BigEndian, 3))), Options{}, Report{Encoded: true, Rotated: true, Quality: 1, Removed: []string{MetadataExif}}},
+		"tail":                 {append(bytes.Clone(plain), "tail"...), Options{}, Report{Removed: []string{MetadataTrailing}}},
+		"transparency":         {pngOf(t, translucent), Options{}, Report{Encoded: true, Flattened: true}},
+		"a transparent colour": {pngOf(t, image.NewPaletted(image.Rect(0, 0, 64, 64), color.Palette{color.Transparent})), Options{}, Report{Encoded: true, Flattened: true}},
+		"16 bits":              {pngOf(t, image.NewGray16(image.Rect(0, 0, 64, 64))), Options{}, Report{Encoded: true}},
+		"metadata and size":    {append(bytes.Clone(plain), make([]byte, 3<<20)...), Options{}, Report{Removed: []string{MetadataTrailing}}},
 	} {
 		pic, report, err := Fit(test.data, test.opts)
 		if err != nil {
@@ -407,6 +408,19 @@ func TestPartOfALargeCanvas(t *testing.T) {
 // TestFlatStaysFlat: the filter's weights have no rounding error in sum.
 func TestFlatStaysFlat(t *testing.T) {
 	t.Parallel()
+	for _, from := range []int{2, 3, 100, 1025, 4032, 65_535} {
+		for _, to := range []int{1, 2, 99, 1024} {
+			for i, sample := range tapsFor(from, min(to, from)) {
+				sum := int32(0)
+				for _, w := range sample.weights {
+					sum += w
+				}
+				if sum != 1<<weightBits || sample.first < 0 || sample.first+len(sample.weights) > from {
+					t.Fatalf("sample %d of %d made of %d: the weights of %d from %d on have the sum %d", i, to, from, len(sample.weights), sample.first, sum)
+				}
+			}
+		}
+	}
 	for _, level := range []uint8{0, 1, 37, 128, 254, 255} {
 		img := image.NewGray(image.Rect(0, 0, 997, 613))
 		for i := range img.Pix {

@@ -331,10 +331,19 @@ func TestProfileIsKept(t *testing.T) {
 			t.Errorf("%s: the profile has %d bytes, want %d; %v", name, len(src.profile), len(test.want), report)
 		}
 	}
-	for limit := 2800; limit < 5000; limit += 100 { // the profile counts
-		pic, report, err := Fit(withSegments(photoJPEG, jpegProfile(rgb)), Options{MaxSide: 100, MaxBytes: limit})
-		if err != nil || pic.Size() > int64(limit) || !bytes.Contains(bytesOf(pic), rgb) {
-			t.Errorf("%d bytes: %v, %v", limit, report, err)
+	// The profile counts.
+	for name, data := range map[string][]byte{
+		"JPEG": withSegments(photoJPEG, jpegProfile(profileOf("RGB ", 200))), "PNG": withChunks(drawing, pngProfile(profileOf("RGB ", 200))),
+	} {
+		whole, _, err := Fit(data, Options{MaxSide: 200})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for less := 0; less < 250; less += 10 {
+			limit := int(whole.Size()) - less
+			if pic, report, err := Fit(data, Options{MaxSide: 200, MaxBytes: limit}); err != nil || pic.Size() > int64(limit) {
+				t.Fatalf("%s within %d bytes: %v, %v", name, limit, report, err)
+			}
 		}
 	}
 }
