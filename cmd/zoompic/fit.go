@@ -18,8 +18,8 @@ import (
 	"github.com/zoompic/zoompic/zoomclient/portrait"
 )
 
-// maxSource is the largest file that is read to be fitted: twice what a camera of 50 megapixels writes.
-const maxSource = 64 << 20
+// maxPhoto is the largest file that is read to be fitted: twice what a camera of 50 megapixels writes.
+const maxPhoto = 64 << 20
 
 const toStdout = "-"
 
@@ -111,7 +111,7 @@ func exists(path string) bool {
 
 // fitFile reads a file or standard input and makes it fit. Its errors name the file.
 func (c *command) fitFile(ctx context.Context, file string, options portrait.Options) (zoomclient.Picture, portrait.Report, error) {
-	data, err := c.readSource(ctx, file)
+	data, err := c.readPhoto(ctx, file)
 	if err != nil {
 		return zoomclient.Picture{}, portrait.Report{}, err
 	}
@@ -128,8 +128,8 @@ type plain struct{ error }
 func (p plain) Error() string { return strings.TrimPrefix(p.error.Error(), "zoom: ") }
 func (p plain) Unwrap() error { return p.error }
 
-// readSource reads what need not be a picture that Zoom takes. LoadPicture knows what is no file at all.
-func (c *command) readSource(ctx context.Context, file string) ([]byte, error) {
+// readPhoto reads what need not be a picture that Zoom takes. LoadPicture knows what is no file at all.
+func (c *command) readPhoto(ctx context.Context, file string) ([]byte, error) {
 	if file == fromStdin {
 		return readStdin(ctx, func() ([]byte, error) { return readLimited(c.stdin) })
 	}
@@ -149,9 +149,9 @@ func (c *command) readSource(ctx context.Context, file string) ([]byte, error) {
 }
 
 func readLimited(r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxSource+1))
-	if err == nil && len(data) > maxSource {
-		err = fmt.Errorf("%w: it has more than %s; export it smaller first", zoomclient.ErrTooLarge, countBytes(maxSource))
+	data, err := io.ReadAll(io.LimitReader(r, maxPhoto+1))
+	if err == nil && len(data) > maxPhoto {
+		err = fmt.Errorf("%w: it has more than %s; export it smaller first", zoomclient.ErrTooLarge, countBytes(maxPhoto))
 	}
 	return data, err
 }

@@ -128,7 +128,7 @@ func (brokenPipe) Read([]byte) (int, error) { return 0, errors.New("the pipe bro
 func TestFitFails(t *testing.T) {
 	heic := write(t, "a.heic", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"))
 	huge := write(t, "huge.png", photo(t, 20, 20))
-	if err := os.Truncate(huge, maxSource+1); err != nil {
+	if err := os.Truncate(huge, maxPhoto+1); err != nil {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), "out.jpg")

@@ -144,7 +144,7 @@ func (c *command) preparePicture(ctx context.Context, file string, fit fitFlags,
 	return pic, nil
 }
 
-// readPicture reads a file or standard input.
+// readPicture reads a file or standard input, which an interrupt must not leave waiting.
 func (c *command) readPicture(ctx context.Context, file string) (zoomclient.Picture, error) {
 	if file != fromStdin {
 		return zoomclient.LoadPicture(file)
@@ -152,7 +152,7 @@ func (c *command) readPicture(ctx context.Context, file string) (zoomclient.Pict
 	return readStdin(ctx, func() (zoomclient.Picture, error) { return zoomclient.ReadPicture(c.stdin) })
 }
 
-// readStdin does not leave an interrupt waiting for standard input.
+// readStdin returns what read does, or when ctx ends.
 func readStdin[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type result struct {
 		value T
