@@ -149,9 +149,9 @@ func TestPicturesOfOthers(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			src, err := open(data, 1<<30)
+			src, err := open(data, 1<<17)
 			if err != nil {
-				return nil // no picture
+				return nil // no picture, or a large one
 			}
 			img, err := src.decode(t.Context())
 			if err != nil {
@@ -421,12 +421,12 @@ func TestFlatStaysFlat(t *testing.T) {
 			}
 		}
 	}
-	for _, level := range []uint8{0, 1, 37, 128, 254, 255} {
-		img := image.NewGray(image.Rect(0, 0, 997, 613))
+	for _, level := range []uint8{0, 37, 255} {
+		img := image.NewGray(image.Rect(0, 0, 499, 307))
 		for i := range img.Pix {
 			img.Pix[i] = level
 		}
-		for _, size := range []image.Point{{996, 612}, {500, 307}, {101, 63}, {7, 3}, {1, 1}} {
+		for _, size := range []image.Point{{498, 306}, {250, 307}, {101, 63}, {7, 3}, {1, 1}} {
 			got, flattened, err := render(t.Context(), img, img.Rect, size)
 			if err != nil || flattened || got.Rect.Size() != size {
 				t.Fatal(err, flattened, got.Rect)

@@ -339,7 +339,7 @@ func TestProfileIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for less := 0; less < 250; less += 10 {
+		for less := 0; less < 250; less += 25 {
 			limit := int(whole.Size()) - less
 			if pic, report, err := Fit(data, Options{MaxSide: 200, MaxBytes: limit}); err != nil || pic.Size() > int64(limit) {
 				t.Fatalf("%s within %d bytes: %v, %v", name, limit, report, err)
