@@ -31,6 +31,7 @@ type contents struct {
 	plain    bool // 8 bits a channel, greyscale or RGB: what every decoder takes
 	alpha    bool // pixels may be transparent
 	animated bool // without a still image that could be taken
+	inflated int  // how much of maxInflated was used
 }
 
 func (c *contents) note(metadata string) {
@@ -41,7 +42,14 @@ func (c *contents) note(metadata string) {
 
 func (c *contents) carries(metadata string) bool { return slices.Contains(c.metadata, metadata) }
 
-func (c *contents) keep(piece []byte) { c.kept = append(c.kept, piece) }
+// keep joins pieces that follow each other in the file: they do if what the slices have room for says so.
+func (c *contents) keep(piece []byte) {
+	if n := len(c.kept); n > 0 && cap(c.kept[n-1])-len(c.kept[n-1]) == cap(piece) {
+		c.kept[n-1] = c.kept[n-1][:len(c.kept[n-1])+len(piece)]
+		return
+	}
+	c.kept = append(c.kept, piece)
+}
 
 // noteXMP also finds a position: its properties are called exif:GPSLatitude whatever the packet looks like.
 func (c *contents) noteXMP(packet []byte) {

@@ -28,13 +28,15 @@ var exifStart = []byte("Exif\x00\x00")
 
 // readExif reads orientation and position from a TIFF structure, which may be damaged in any way.
 func (c *contents) readExif(tiff []byte) {
+	seenGPS := false
 	for tag, field := range (tiffFile{tiff}).firstTable() {
-		switch tag {
-		case tagOrientation:
+		switch {
+		case tag == tagOrientation:
 			if o := field.short(); c.orientation == 0 && 1 <= o && o <= 8 {
 				c.orientation = o
 			}
-		case tagGPS:
+		case tag == tagGPS && !seenGPS: // a table of nothing but these must not cost its square
+			seenGPS = true
 			for tag := range field.table() {
 				if tag == tagGPSLatitude {
 					c.note(MetadataGPS)

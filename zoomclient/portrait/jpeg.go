@@ -3,6 +3,7 @@ package portrait
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // The markers of ITU T.81, table B.1, that the walk must know.
@@ -141,7 +142,8 @@ func (c *contents) readApplicationSegment(marker byte, segment []byte) {
 func jfifWithoutThumbnail(content []byte) []byte {
 	segment := []byte{0xff, markAPP0, 0, jfifSize + 2}
 	segment = append(segment, content[:jfifSize-2]...)
-	return append(segment, 0, 0) // width and height of the thumbnail
+	segment = append(segment, 0, 0) // width and height of the thumbnail
+	return slices.Clip(segment)     // nothing follows it
 }
 
 const jpegProfileAt = 2 // behind SOI

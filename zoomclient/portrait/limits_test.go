@@ -2,6 +2,7 @@ package portrait
 
 import (
 	"bytes"
+	"compress/zlib"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -60,6 +61,41 @@ func TestBombsCostNothing(t *testing.T) {
 		t.Logf("%s: %v, %d bytes", name, fastest, least)
 		if fastest > time.Millisecond || least > 64<<10 {
 			t.Errorf("%s was refused after %v and %d bytes", name, fastest, least)
+		}
+	}
+}
+
+// TestManySmallParts cost what their bytes do: not the square of their number, and no more memory than the file has.
+func TestManySmallParts(t *testing.T) {
+	little := binary.LittleEndian
+	var deflated bytes.Buffer
+	w := zlib.NewWriter(&deflated)
+	w.Write(make([]byte, 1<<20))
+	w.Close()
+	tables := make([]tag, 65_535)
+	for i := range tables {
+		tables[i] = long(little, tagGPS, 8)
+	}
+	plain := jpegOf(t, photo(30, 20), 80)
+	for name, data := range map[string][]byte{
+		"tables within tables": withChunks(pngOf(t, blocks(30, 20)), pngChunk("eXIf", string(append(tiffHeader(little, 8), tiffTable(little, 8, tables...)...)))),
+		"compressed text":      withChunks(pngOf(t, blocks(30, 20)), bytes.Repeat(pngChunk("zTXt", "Comment\x00\x00"+deflated.String()), 900)),
+		"no text, compressed":  withChunks(pngOf(t, blocks(30, 20)), bytes.Repeat(pngChunk("zTXt", "Comment\x00\x00\x78\x9c\x03\x00\x00\x00\x00\x01"), 30_000)),
+		"empty segments":       withSegments(plain, bytes.Repeat(jpegSegment(0xc4), 250_000)),
+		"empty comments":       withSegments(plain, bytes.Repeat(jpegSegment(0xfe), 250_000)),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		if _, err := Inspect(data, Options{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		took := time.Since(start)
+		runtime.ReadMemStats(&after)
+		allocated := after.TotalAlloc - before.TotalAlloc
+		t.Logf("%s: %v, %d bytes of memory for a file of %d", name, took, allocated, len(data))
+		if took > 5*time.Second || allocated > 20<<20 {
+			t.Errorf("%s took %v and %d bytes", name, took, allocated)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (c *contents) readChunk(kind string, content []byte) {
 		c.alpha = true
 	case "iCCP":
 		if _, compressed, ok := bytes.Cut(content, []byte{0}); ok && len(compressed) > 1 {
-			c.profile = inflate(compressed[1:]) // behind the method, of which there is one
+			c.profile = c.inflate(compressed[1:]) // behind the method, of which there is one
 		}
 	case "eXIf":
 		c.noteExif(content)
@@ -80,14 +80,14 @@ func (c *contents) readText(kind string, content []byte) {
 	keyword, text, _ := bytes.Cut(content, []byte{0})
 	switch {
 	case kind == "zTXt" && len(text) > 0:
-		text = inflate(text[1:])
+		text = c.inflate(text[1:])
 	case kind == "iTXt" && len(text) > 1:
 		compressed := text[0] == 1
 		if parts := bytes.SplitN(text[2:], []byte{0}, 3); len(parts) == 3 { // language, translated keyword, text
 			text = parts[2]
 		}
 		if compressed {
-			text = inflate(text)
+			text = c.inflate(text)
 		}
 	}
 	switch string(keyword) {
@@ -117,13 +117,24 @@ func rawProfile(text []byte) []byte {
 	return profile[:n]
 }
 
-// inflate returns as much as is sound, at most 1 MiB: compressed metadata must not cost more than the picture.
-func inflate(compressed []byte) []byte {
+// What inflating may cost in a file: metadata must not cost more than the picture.
+const (
+	maxInflated = 1 << 20 // bytes that come out
+	minInflated = 1 << 12 // what each attempt counts at least
+)
+
+// inflate returns as much as is sound and within what is left of maxInflated.
+func (c *contents) inflate(compressed []byte) []byte {
+	left := maxInflated - c.inflated
+	if left <= 0 {
+		return nil
+	}
 	r, err := zlib.NewReader(bytes.NewReader(compressed))
 	if err != nil {
 		return nil
 	}
-	text, _ := io.ReadAll(io.LimitReader(r, 1<<20))
+	text, _ := io.ReadAll(io.LimitReader(r, int64(left)))
+	c.inflated += max(len(text), minInflated)
 	return text
 }
 
