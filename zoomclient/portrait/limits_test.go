@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,9 @@ func bombs() map[string][]byte {
 // TestBombsCostNothing: they are refused by their headers. The fastest of some tries is what the work takes.
 func TestBombsCostNothing(t *testing.T) {
 	for name, data := range bombs() {
+		if name == "PNG" && strconv.IntSize == 32 {
+			continue // Go's decoder refuses it by itself, in other words
+		}
 		fastest, least := time.Hour, ^uint64(0)
 		for range 20 {
 			var before, after runtime.MemStats
