@@ -46,9 +46,6 @@ func bombs() map[string][]byte {
 // TestBombsCostNothing: they are refused by their headers. The fastest of some tries is what the work takes.
 func TestBombsCostNothing(t *testing.T) {
 	for name, data := range bombs() {
-		if name == "PNG" && strconv.IntSize == 32 {
-			continue // Go's decoder refuses it by itself, in other words
-		}
 		fastest, least := time.Hour, ^uint64(0)
 		for range 20 {
 			var before, after runtime.MemStats
@@ -58,7 +55,8 @@ func TestBombsCostNothing(t *testing.T) {
 			fastest = min(fastest, time.Since(start))
 			runtime.ReadMemStats(&after)
 			least = min(least, after.TotalAlloc-before.TotalAlloc)
-			if !errors.Is(err, zoomclient.ErrTooLarge) || !strings.Contains(err.Error(), "more than 50 megapixels; scale it down first") {
+			named := errors.Is(err, zoomclient.ErrTooLarge) && strings.Contains(err.Error(), "more than 50 megapixels; scale it down first")
+			if err == nil || !named && strconv.IntSize > 32 { // there some decoders refuse it by themselves
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
