@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptrace"
 	"net/textproto"
@@ -67,6 +68,8 @@ func (b *body) withTrace(ctx context.Context) context.Context {
 func (b *body) noAnswer(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
+	} else if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("the connection was given up for another request: %s", causeText(err)) // not this caller's context
 	}
 	whole, broken := b.lost(b.begun.Load())
 	return &noAnswer{cause: err, whole: whole, broken: broken}
