@@ -13,7 +13,7 @@ import (
 type Client struct {
 	tokens     TokenSource
 	base       *url.URL
-	server     string // base, ending in a slash, as the generated code wants it
+	template   template
 	courier    courier
 	agent      string
 	retry      Retry
@@ -36,10 +36,14 @@ func New(tokens TokenSource, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	template, err := newTemplate(config.base)
+	if err != nil {
+		return nil, err
+	}
 	return &Client{
 		tokens:     tokens,
 		base:       config.base,
-		server:     config.base.String() + "/",
+		template:   template,
 		courier:    config.courier,
 		agent:      userAgent(config.product),
 		retry:      config.retry,
