@@ -1,11 +1,14 @@
 package zoomclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
+	"sync"
 )
 
 // A Client uploads profile pictures. It is made by [New] and safe for concurrent use; all its uploads share one pace,
@@ -91,9 +94,15 @@ func (c *Client) UploadFile(ctx context.Context, userID, path string) (Result, e
 	if err := CheckUserID(userID); err != nil {
 		return Result{}, err
 	}
-	pic, err := LoadPicture(path)
+	data := files.Get().(*bytes.Buffer)
+	defer files.Put(data) // no form reads from it after its attempt
+	data.Reset()
+	pic, err := loadPicture(path, os.Stat, openFile, data)
 	if err != nil {
 		return Result{}, err
 	}
 	return c.UploadPicture(ctx, userID, pic)
 }
+
+// files are the buffers that UploadFile reads into.
+var files = sync.Pool{New: func() any { return new(bytes.Buffer) }}
