@@ -147,7 +147,7 @@ func salvage(body []byte) answerBody {
 	return content
 }
 
-var jsonEscape = regexp.MustCompile(`\\\\(?:u[0-9A-Fa-f]{4}|["\\\\/bfnrt])`)
+var jsonEscape = regexp.MustCompile(`\\(?:u[0-9A-Fa-f]{4}|["\\/bfnrt])`)
 
 // unescape does for a text in broken JSON what decoding does for others: or else a secret could hide in it.
 func unescape(text []byte) []byte {

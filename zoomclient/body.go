@@ -200,13 +200,19 @@ func (b *buffered) lost(begun bool) (whole, broken bool) {
 	}
 }
 
-// release recycles the buffer if the transport is surely done with it.
+// release recycles the buffer.
 func (b *buffered) release() {
+	if b.isDone() {
+		buffers.Put(b.data)
+	}
+}
+
+// isDone reports whether the transport will surely read no more. After an error it may not have noticed yet.
+func (b *buffered) isDone() bool {
 	select {
 	case <-b.written:
-		if b.err == nil {
-			buffers.Put(b.data)
-		}
+		return b.err == nil
 	default:
+		return false
 	}
 }

@@ -216,6 +216,8 @@ func TestProxyFaults(t *testing.T) {
 	}{
 		{"nobody listens", nil, 0, 5},
 		{"wrong password", func(c *memConn) { io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") }, 407, 1},
+		{"a status of Zoom's", func(c *memConn) { io.WriteString(c, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n") }, 401, 1},
+		{"a limit that is not Zoom's", func(c *memConn) { io.WriteString(c, "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n") }, 429, 1},
 		{"forbidden", func(c *memConn) { io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") }, 403, 1},
 		{"bad gateway", func(c *memConn) { io.WriteString(c, "HTTP/1.1 502 Bad Gateway\r\n\r\n") }, 502, 5},
 		{"FIN", func(c *memConn) {}, 0, 5},
@@ -249,6 +251,9 @@ func TestProxyFaults(t *testing.T) {
 					if answer, ok := errors.AsType[*Error](err); ok != (test.status != 0) || ok && answer.StatusCode != test.status {
 						t.Errorf("want status %d: %v", test.status, err)
 					}
+					if errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrRateLimited) || w.client.pause.remaining() > 0 {
+						t.Errorf("the proxy was taken for Zoom: %v", err)
+					}
 					for e := err; e != nil; e = unwrapOnce(e) {
 						findCanary(t, printed(e))
 					}
@@ -258,4 +263,29 @@ func TestProxyFaults(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestSharedRefusal: many uploads get the one answer of a proxy to the one request for a token; none of them may write to it.
+func TestSharedRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, http1)
+		w.transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example:3128"})
+		w.network.hosts["proxy.example:3128"] = func(c *memConn) {
+			http.ReadRequest(bufio.NewReader(c))
+			io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+		}
+		var uploads sync.WaitGroup
+		for range 8 {
+			uploads.Go(func() {
+				if _, err := w.upload(t.Context()); !errors.Is(err, ErrToken) {
+					t.Error(err)
+				}
+			})
+		}
+		uploads.Wait()
+		if n := w.network.dialed["proxy.example:3128"]; n != 1 {
+			t.Errorf("the proxy was asked %d times", n)
+		}
+		w.settle()
+	})
 }

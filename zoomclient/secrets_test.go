@@ -3,6 +3,7 @@ package zoomclient
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -111,4 +112,34 @@ func unwrapOnce(err error) error {
 		return e.Unwrap()[0]
 	}
 	return nil
+}
+
+// TestEchoedSecretsInEveryForm: a server that repeats a secret may escape it, as JSON allows, or break the JSON around it.
+func TestEchoedSecretsInEveryForm(t *testing.T) {
+	const token = "abc/def+ghi=="
+	for _, body := range []string{
+		`{"code":300,"message":"you sent abc/def+ghi=="}`,
+		`{"code":300,"message":"you sent abc\/def\u002bghi\u003d\u003D"}`,
+		`{"code":300,"message":"you sent abc\/def\u002Bghi=="and more"}`,
+		`{"code":300,"errors":[{"field":"abc/def+ghi==","message":"abc\/def+ghi=="}]}`,
+		`you sent abc/def+ghi==`,
+	} {
+		client, _ := scripted(t, StaticToken(token), []step{answers(400, body)})
+		_, err := client.UploadPicture(t.Context(), Me, smallPNG(t))
+		if err == nil || strings.Contains(printed(err), "abc/def") || !strings.Contains(err.Error(), "[secret]") {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	app, _ := scriptedApp(answers(400, `{"reason":"Basic Y2xpZW50OnMzY3IzdA\u003d\u003d","error":"invalid_client"}`))
+	if _, err := app.Token(t.Context()); err == nil || strings.Contains(err.Error(), "Y2xpZW50OnMzY3IzdA") {
+		t.Errorf("the app's credentials: %v", err)
+	}
+}
+
+// TestShortSecretsSpoilNothing: the token of a fake may be a single letter.
+func TestShortSecretsSpoilNothing(t *testing.T) {
+	client, _ := scripted(t, StaticToken("3"), []step{answers(200, `{"code":300,"message":"3 faces"}`)})
+	if _, err := client.UploadPicture(t.Context(), Me, smallPNG(t)); !errors.Is(err, CodeRejectedContent) || !strings.Contains(err.Error(), "3 faces") {
+		t.Error(err)
+	}
 }

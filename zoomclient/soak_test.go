@@ -12,6 +12,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ type soakServer struct {
 type soakLedger struct {
 	mu       sync.Mutex
 	requests int
+	broken   bool // an answer did not come, or not whole
 	commits  [][32]byte
 }
 
@@ -78,6 +80,12 @@ func (s *soakServer) arrive(r *http.Request) (l *soakLedger, fault int) {
 	if random.IntN(3) == 0 {
 		fault = random.IntN(soakFaults)
 		s.faults[fault].Add(1)
+	}
+	switch fault {
+	case cutHead, cutBody, cutAnswer, cutRefusal, hangs60, brokenSuccess:
+		l.mu.Lock()
+		l.broken = true
+		l.mu.Unlock()
 	}
 	return l, fault
 }
@@ -237,7 +245,7 @@ func TestSoak(t *testing.T) {
 			clients = append(clients, newClient(false))
 		}
 
-		pic := smallPNG(t)
+		small, large := smallPNG(t).bytes(), append(bytes.Clone(smallPNG(t).bytes()), make([]byte, maxBuffered)...)
 		var next, succeeded, unconfirmed, failed atomic.Int64
 		var workers sync.WaitGroup
 		for range 64 {
@@ -247,7 +255,11 @@ func TestSoak(t *testing.T) {
 					if n >= soakUploads {
 						return
 					}
-					mine, err := NewPicture(append(bytes.Clone(pic.bytes()), strconv.Itoa(n)...))
+					data := small
+					if n%20 == 0 {
+						data = large // streamed
+					}
+					mine, err := NewPicture(append(slices.Clip(data), strconv.Itoa(n)...))
 					if err != nil {
 						t.Error(err)
 						return
@@ -276,6 +288,9 @@ func TestSoak(t *testing.T) {
 			requests += server.uploads[i].requests
 		}
 		t.Logf("%d uploads with %d requests: %d succeeded, %d unconfirmed, %d failed", soakUploads, requests, succeeded.Load(), unconfirmed.Load(), failed.Load())
+		if ok := succeeded.Load(); ok < soakUploads*8/10 {
+			t.Errorf("only %d uploads succeeded", ok)
+		}
 		web.Close()
 		time.Sleep(2 * time.Minute)
 		if n := memory.closeAll(); n > 0 {
@@ -301,5 +316,8 @@ func (l *soakLedger) hold(t *testing.T, n int, pic Picture, result Result, err e
 	}
 	if err != nil && !errors.Is(err, ErrUnconfirmed) && len(l.commits) > 0 {
 		t.Errorf("upload %d: a false failure: %v", n, err)
+	}
+	if errors.Is(err, ErrUnconfirmed) && !l.broken {
+		t.Errorf("upload %d: unconfirmed, but every request was answered: %v", n, err)
 	}
 }
