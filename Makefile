@@ -4,8 +4,9 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS   := linux/386 linux/amd64 linux/arm linux/arm64 windows/386 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 FUZZTIME    ?= 30s
+CHROMIUM    ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: demo test generate check bench fuzz record ci
+.PHONY: demo test test-report generate check bench fuzz record ci
 
 demo: ## upload a picture to a fake Zoom, then fail to
 	@$(GO) build -o bin/zoompic ./cmd/zoompic
@@ -18,6 +19,10 @@ demo: ## upload a picture to a fake Zoom, then fail to
 test:
 	$(GO) test -race ./...
 
+test-report: ## open an HTML report in headless Chromium; SCREENSHOTS=FOLDER leaves pictures of it there
+	@if [ -z "$(CHROMIUM)" ]; then echo 'test-report: NOT RUN, there is no Chromium here (on Debian: apt-get install chromium)'; \
+	else CHROMIUM="$(CHROMIUM)" $(GO) test -tags chromium -count=1 -v -run '^TestChromium' ./internal/report; fi
+
 generate: ## make api/ from openapi.yaml
 	$(GO) generate ./...
 
@@ -26,8 +31,8 @@ check:
 	@echo 'modules';   $(GO) mod tidy -diff || { echo 'go.mod is not tidy: run go mod tidy'; exit 1; }
 	@echo 'generated'; .ci/generated
 	@echo 'contract';  $(GO) run github.com/getkin/kin-openapi/cmd/validate --examples openapi.yaml
-	@echo 'vet';       $(GO) vet ./... ./zoomclient/testdata/recorded
-	@echo 'staticcheck'; $(GO) run $(STATICCHECK) ./... ./zoomclient/testdata/recorded
+	@echo 'vet';       $(GO) vet -tags chromium ./... ./zoomclient/testdata/recorded
+	@echo 'staticcheck'; $(GO) run $(STATICCHECK) -tags chromium ./... ./zoomclient/testdata/recorded
 	@for p in $(PLATFORMS); do echo "build $$p"; \
 	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -o /dev/null ./cmd/zoompic || exit 1; done
 
@@ -42,4 +47,4 @@ fuzz: ## each target for FUZZTIME
 record: ## replace the recorded replies by live ones; needs a real account
 	$(GO) run ./internal/record
 
-ci: check test
+ci: check test test-report

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -130,19 +131,34 @@ func FuzzDecodeAnswer(f *testing.F) {
 }
 
 func FuzzRetryAfter(f *testing.F) {
-	f.Add("7")
-	f.Add("2020-05-31T00:00:00Z")
-	f.Add("Sun, 31 May 2020 00:00:00 GMT")
+	for _, value := range []string{"7", "-7", "2020-05-31T00:00:00Z", "Sun, 31 May 2020 00:00:00 GMT", "Sunday, 31-May-20 00:00:00 GMT", "Sun May 31 00:00:00 2020", "2020-05-31", "9223372036854775807", "99999999999999999999999"} {
+		f.Add(value)
+	}
+	now := time.Unix(1e9, 0)
 	f.Fuzz(func(t *testing.T, value string) {
-		if d := parseRetryAfter(value, time.Unix(1e9, 0)); d < 0 {
+		d := parseRetryAfter(value, now)
+		if d < 0 {
 			t.Fatal(d)
+		}
+		if n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); err == nil && n >= 0 && n < 1e9 && d != time.Duration(n)*time.Second {
+			t.Fatalf("%d seconds became %v", n, d)
+		}
+		if at, err := time.Parse(time.RFC3339, strings.TrimSpace(value)); err == nil && at.After(now) && d != at.Sub(now) {
+			t.Fatalf("%v became %v", at, d)
 		}
 	})
 }
 
 func FuzzDecodeToken(f *testing.F) {
 	f.Add([]byte(`{"access_token":"T","expires_in":3599}`))
-	f.Add([]byte(`{"reason":"no","error":"invalid_client"}`))
+	for _, name := range recorded.Names() {
+		if reply, err := recorded.Get(name); err == nil && reply.Endpoint == recorded.Token {
+			f.Add(reply.Body)
+		}
+	}
+	for _, body := range []string{`{"access_token":"a\r\nb"}`, `{"access_token":"T","expires_in":-1}`, `{"access_token":"T","expires_in":1e300}`, `{"access_token":"T","expires_in":"60"}`, `{"access_token":7}`} {
+		f.Add([]byte(body))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		token, life, err := decodeToken(200, body)
 		if err == nil && (checkToken(token) != nil || life < minTokenLife || life > maxTokenLife) {

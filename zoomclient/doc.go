@@ -14,12 +14,14 @@
 //
 // # What counts as success
 //
-// Zoom answered 201 (or 200 or 204), had taken every byte by then, and its answer names no error code.
+// Zoom answered 201 (or 200 or 204), every byte had been sent when its answer began, and the answer names no error code.
 //
 // # What is tried again
 //
 // No answer, 408, 425 and 5xx are tried again after a random delay between bounds that double from [Retry].MinDelay to
-// MaxDelay, or after a Retry-After that fits into MaxWait, until MaxAttempts is reached. Errors of a TLS certificate, redirects and other 4xx are not.
+// MaxDelay, or after a Retry-After that fits into MaxWait, until MaxAttempts is reached. Errors of a TLS certificate, redirects
+// and other 4xx are not. The same holds for the token endpoint, where 429 counts among the 5xx, and for what a proxy answers in
+// their place. 417 is tried again at once, without "Expect: 100-continue".
 //
 // After 401 or code 124 the token is replaced once, if the source is a [TokenRefresher], and the picture is sent again at
 // once; this repeat does not count against MaxAttempts. A second refusal is final, and so is a missing scope (code 4711).
@@ -33,6 +35,10 @@
 // answer takes longer than 10. If every byte had been sent, the picture may have been set: unless a later attempt succeeds
 // the error matches [ErrUnconfirmed]. When ctx ends, the upload ends, whatever it was doing, and its error matches the
 // context's and the last failure.
+//
+// # Many pictures
+//
+// [Client.UploadPictures] sends a sequence of them, and ends early when a failure would meet all the others too.
 //
 // Package zoomtest, below this one, is a fake Zoom for tests.
 package zoomclient

@@ -118,6 +118,8 @@ func (e *Error) Advice() string {
 		return Code(CodeInvalidToken).advice()
 	case isRateLimit(e):
 		return CodeRateLimited.advice()
+	case e.StatusCode == http.StatusProxyAuthRequired:
+		return "check the proxy's user name and password"
 	case e.StatusCode == http.StatusRequestEntityTooLarge:
 		return "use a smaller picture"
 	case e.StatusCode >= 300 && e.StatusCode < 400:

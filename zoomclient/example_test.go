@@ -85,6 +85,39 @@ func ExampleError() {
 	// Output: no such user
 }
 
+func ExampleClient_UploadPictures() {
+	zoom, base, tokens := fakeZoom("ada@example.com", "grace@example.com")
+	defer zoom.Close()
+	client, err := zoomclient.New(tokens, base)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	files := map[string]string{"ada@example.com": "../examples/ada.jpg", "grace@example.com": "../examples/grace.png", "bob@example.com": "../examples/ada.jpg"}
+	uploads := func(yield func(zoomclient.Upload) bool) {
+		for userID, path := range files {
+			open := func() (zoomclient.Picture, error) { return zoomclient.LoadPicture(path) }
+			if !yield(zoomclient.Upload{UserID: userID, Open: open}) {
+				return
+			}
+		}
+	}
+	for o := range client.UploadPictures(context.Background(), uploads, 8) {
+		switch {
+		case errors.Is(o.Err, zoomclient.ErrStopped):
+			fmt.Println("the rest was not tried:", o.Err)
+		case o.Err != nil:
+			fmt.Println(o.Upload.UserID, "failed:", errors.Is(o.Err, zoomclient.CodeUserNotFound))
+		default:
+			fmt.Println(o.Upload.UserID, o.Result.StatusCode)
+		}
+	}
+	// Unordered output:
+	// ada@example.com 201
+	// grace@example.com 201
+	// bob@example.com failed: true
+}
+
 func ExampleReadPicture() {
 	file, err := os.ReadFile("../examples/grace.png")
 	if err != nil {

@@ -128,8 +128,6 @@ func pictureFaults() []faultRow {
 		switch {
 		case status == 401: // see the cases of tokens
 			continue
-		case status == 417:
-			want = final(status, nil)
 		case status == 408, status == 425, status >= 500:
 			want = retried(status)
 		case status == 429:

@@ -1,13 +1,17 @@
 package zoomclient
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,6 +184,78 @@ func TestContextEndsEveryExchange(t *testing.T) {
 					})
 				}
 			}
+		}
+	}
+}
+
+// TestExpectationFailed: what cannot be asked first is sent without asking, at once.
+func TestExpectationFailed(t *testing.T) {
+	for _, protocol := range []string{http1, http2Name} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, protocol, WithExpectContinue(0))
+			w.picture.plan = []fault{{stage: atHead, action: answers1, reply: reply{status: 417}}}
+			start := time.Now()
+			result, err := w.upload(t.Context())
+			w.holdLedger(result, err)
+			sent := w.picture.received.String()
+			if err != nil || result.Attempts != 2 || time.Since(start) > 100*time.Millisecond || strings.Count(sent, "100-continue") != 1 {
+				t.Errorf("%v after %v; sent %s", err, time.Since(start), sent)
+			}
+			w.settle()
+		})
+	}
+}
+
+// TestProxyFaults: a proxy's refusal is an answer, and its password stays where it is.
+func TestProxyFaults(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		serve  func(*memConn) // nil: nobody listens
+		status int            // of the *Error
+		tries  int
+	}{
+		{"nobody listens", nil, 0, 5},
+		{"wrong password", func(c *memConn) { io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") }, 407, 1},
+		{"forbidden", func(c *memConn) { io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") }, 403, 1},
+		{"bad gateway", func(c *memConn) { io.WriteString(c, "HTTP/1.1 502 Bad Gateway\r\n\r\n") }, 502, 5},
+		{"FIN", func(c *memConn) {}, 0, 5},
+		{"RST", func(c *memConn) { c.Reset() }, 0, 5},
+		{"garbage", func(c *memConn) { io.WriteString(c, "garbage\r\n\r\n") }, 0, 5},
+		{"hang", func(c *memConn) { <-c.peerClosed }, 0, 5},
+	} {
+		for _, source := range []string{"token", "static"} {
+			t.Run(test.name+"/"+source, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, http1)
+					if source == "static" {
+						w.client.tokens = StaticToken(canaryToken)
+					}
+					var asked atomic.Int64
+					w.transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example:3128", User: url.UserPassword("user", canaryProxy)})
+					if test.serve != nil {
+						w.network.hosts["proxy.example:3128"] = func(c *memConn) {
+							if req, err := http.ReadRequest(bufio.NewReader(c)); err == nil && req.Method == http.MethodConnect && req.Header.Get("Proxy-Authorization") != "" {
+								asked.Add(1)
+							}
+							test.serve(c)
+						}
+					}
+					_, err := w.upload(t.Context())
+					dialed := w.network.dialed["proxy.example:3128"]
+					delete(w.network.dialed, "proxy.example:3128")
+					if dialed != test.tries || test.serve != nil && int(asked.Load()) != test.tries || len(w.network.dialed) > 0 {
+						t.Errorf("the proxy was dialed %d times and asked %d; others: %v", dialed, asked.Load(), w.network.dialed)
+					}
+					if answer, ok := errors.AsType[*Error](err); ok != (test.status != 0) || ok && answer.StatusCode != test.status {
+						t.Errorf("want status %d: %v", test.status, err)
+					}
+					for e := err; e != nil; e = unwrapOnce(e) {
+						findCanary(t, printed(e))
+					}
+					findCanary(t, w.log.String())
+					w.settle()
+				})
+			})
 		}
 	}
 }

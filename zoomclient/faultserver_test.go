@@ -449,7 +449,7 @@ type exchange2 struct {
 	body   []byte
 }
 
-var errStreamReset = errors.New("the client has reset the stream")
+var errStreamReset = errors.New("the client sends no more of this request")
 
 // open waits for the head of a request.
 func (x *exchange2) open() (*http.Request, error) {
@@ -495,6 +495,9 @@ func (x *exchange2) handle(frame http2.Frame) error {
 		if frame.StreamID == x.stream {
 			return errStreamReset
 		}
+	case *http2.MetaHeadersFrame: // the next request
+		x.frames.held = frame
+		return errStreamReset
 	case *http2.DataFrame:
 		if n := uint32(frame.Length); n > 0 {
 			if err := x.frames.WriteWindowUpdate(0, n); err != nil {

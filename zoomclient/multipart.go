@@ -141,11 +141,16 @@ func (u *upload) newRequest(ctx context.Context, token string, body *body) (*htt
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", u.agent)
-	if u.expect || u.expectFrom >= 0 && u.pic.Size() >= u.expectFrom {
+	if u.asksFirst() {
 		req.Header.Set("Expect", "100-continue")
 	}
 	req.Close = u.expect // or else net/http sends the picture after a refusal too, to keep the connection, and may lose the answer
 	return req, nil
+}
+
+// asksFirst reports whether the server is asked whether it wants the picture, before it is sent.
+func (u *upload) asksFirst() bool {
+	return !u.expectFailed && (u.expect || u.expectFrom >= 0 && u.pic.Size() >= u.expectFrom)
 }
 
 // checkURL makes sure that the user ID has stayed one segment of the path.

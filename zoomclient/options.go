@@ -193,6 +193,7 @@ func newHTTPClient() (*http.Client, error) {
 	}
 	return withoutRedirects(&http.Client{Transport: &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: proxyAnswer,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		ForceAttemptHTTP2:      true, // a DialContext alone would turn HTTP/2 off
 		TLSHandshakeTimeout:    10 * time.Second,

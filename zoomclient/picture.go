@@ -89,14 +89,23 @@ func readPicture(r io.Reader, size int64) (Picture, error) {
 // LoadPicture reads and checks the file at path. Besides the errors of [NewPicture], a missing file matches
 // [fs.ErrNotExist]; what is not a regular file is refused without opening it, so that a FIFO cannot hang.
 func LoadPicture(path string) (Picture, error) {
-	info, err := os.Stat(path)
+	return loadPicture(path, os.Stat, func(path string) (fs.File, error) { return os.Open(path) })
+}
+
+// LoadPictureFS is [LoadPicture] for a file system, such as that of an [os.Root], which no path can leave.
+func LoadPictureFS(fsys fs.FS, path string) (Picture, error) {
+	return loadPicture(path, func(path string) (fs.FileInfo, error) { return fs.Stat(fsys, path) }, fsys.Open)
+}
+
+func loadPicture(path string, stat func(string) (fs.FileInfo, error), open func(string) (fs.File, error)) (Picture, error) {
+	info, err := stat(path)
 	if err != nil {
 		return Picture{}, unreadable(path, err)
 	}
 	if err := checkRegular(info); err != nil {
 		return Picture{}, inFile(path, err)
 	}
-	f, err := os.Open(path)
+	f, err := open(path)
 	if err != nil {
 		return Picture{}, unreadable(path, err)
 	}

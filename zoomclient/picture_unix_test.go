@@ -54,3 +54,44 @@ func TestLoadPictureRefusesWhatIsNoFile(t *testing.T) {
 		}
 	}
 }
+
+// TestLoadPictureFS stays in its file system, and refuses there what LoadPicture refuses.
+func TestLoadPictureFS(t *testing.T) {
+	dir := t.TempDir()
+	inside := filepath.Join(dir, "inside")
+	for _, d := range []string{inside, filepath.Join(inside, "folder")} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{filepath.Join(dir, "out.png"), filepath.Join(inside, "in.png")} {
+		if err := os.WriteFile(path, smallPNG(t).bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, target := range map[string]string{"good.png": "in.png", "escapes.png": "../out.png"} {
+		if err := os.Symlink(target, filepath.Join(inside, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Mkfifo(filepath.Join(inside, "fifo.png"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(inside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for path, words := range map[string]string{
+		"in.png": "", "good.png": "",
+		"escapes.png": "path escapes from parent", "../out.png": "invalid", "folder": "this is a folder", "fifo.png": "this is a pipe", "none.png": "no such file",
+	} {
+		pic, err := LoadPictureFS(root.FS(), path)
+		switch {
+		case words == "" && (err != nil || pic.Size() == 0):
+			t.Errorf("%s: %v", path, err)
+		case words != "" && (err == nil || !strings.HasPrefix(err.Error(), "zoom: "+path+": ") || !strings.Contains(err.Error(), words)):
+			t.Errorf("%s: %v, want %q", path, err, words)
+		}
+	}
+}

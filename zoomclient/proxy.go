@@ -1,7 +1,9 @@
 package zoomclient
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -24,4 +26,12 @@ func checkProxyEnv() error {
 		}
 	}
 	return nil
+}
+
+// proxyAnswer makes a proxy's refusal an [*Error]; net/http would keep only the words of its status line.
+func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &Error{StatusCode: resp.StatusCode, Message: "the proxy did not connect to Zoom"}
 }

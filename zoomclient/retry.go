@@ -13,7 +13,9 @@ const minLimitDelay = time.Second
 
 // decide says whether another attempt follows err, and after which delay. This is the only place where retries are decided.
 func (u *upload) decide(err error) (delay time.Duration, again bool) {
+	_, noToken := errors.AsType[*tokenError](err)
 	answer, answered := errors.AsType[*Error](err)
+	answered = answered && !noToken // a proxy may have answered in place of the token endpoint
 	lost, unanswered := errors.AsType[*noAnswer](err)
 	if unanswered {
 		u.unconfirmed = u.unconfirmed || lost.whole
@@ -37,9 +39,12 @@ func (u *upload) decide(err error) (delay time.Duration, again bool) {
 		// The pause is waited for at the start of the next attempt, by this upload as by all others.
 		u.pause.extend(time.Now().Add(u.limitDelay(answer)), answer)
 		again = u.tries < u.retry.MaxAttempts
+	case answered && answer.StatusCode == http.StatusExpectationFailed && u.asksFirst(): // RFC 9110, 10.1.1
+		u.expectFailed = true
+		again = u.tries < u.retry.MaxAttempts
 	case isTransient(err) && u.tries < u.retry.MaxAttempts:
 		delay, again = u.backoff(), true
-		if !answered && !unanswered { // a token: until then the same failure would be handed out
+		if noToken { // until then the same failure would be handed out
 			delay = max(delay, holdFailure)
 		}
 		if stated := statedWait(err); stated > delay {

@@ -17,6 +17,7 @@ import (
 const (
 	canaryToken  = "canary-token-7Qx2"
 	canarySecret = "canary-secret-9Lp4"
+	canaryProxy  = "canary-proxy-3Rw6"
 )
 
 // printed is v as anybody might print it.
@@ -33,7 +34,7 @@ func printed(v any) string {
 
 func findCanary(t *testing.T, text string) {
 	t.Helper()
-	for _, canary := range []string{canaryToken, canarySecret} {
+	for _, canary := range []string{canaryToken, canarySecret, canaryProxy, canaryPath} {
 		for _, form := range []string{canary, fmt.Sprintf("%x", canary), fmt.Sprintf("%v", []byte(canary))} {
 			if strings.Contains(text, form) {
 				t.Errorf("%q is in %s", form, text)

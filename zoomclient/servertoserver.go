@@ -191,7 +191,11 @@ func tokenUnreachable(ctx context.Context, host string, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	return &tokenError{message: fmt.Sprintf("%s: %s", host, causeText(err)), cause: err, temporary: !isCertificate(err)}
+	temporary := !isCertificate(err)
+	if refusal, ok := errors.AsType[*Error](err); ok { // by a proxy
+		temporary = isTransient(refusal)
+	}
+	return &tokenError{message: fmt.Sprintf("%s: %s", host, causeText(err)), cause: err, temporary: temporary}
 }
 
 // What a person can do about a token that is refused.

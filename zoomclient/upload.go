@@ -27,14 +27,15 @@ type upload struct {
 	userID string
 	pic    Picture
 
-	attempts    int           // requests made
-	tries       int           // attempts and tokens that could not be had: what MaxAttempts bounds
-	waited      time.Duration // for rate limits
-	rejected    string        // a token that Zoom refused and that is still to be replaced
-	refreshed   bool          // a token was replaced: a second refusal is final
-	expect      bool          // an attempt broke off while it was sent: ask before sending the next
-	unconfirmed bool          // an attempt was sent whole and never answered
-	last        error         // of the attempt before
+	attempts     int           // requests made
+	tries        int           // attempts and tokens that could not be had: what MaxAttempts bounds
+	waited       time.Duration // for rate limits
+	rejected     string        // a token that Zoom refused and that is still to be replaced
+	refreshed    bool          // a token was replaced: a second refusal is final
+	expect       bool          // an attempt broke off while it was sent: ask before sending the next
+	expectFailed bool          // something on the way cannot be asked
+	unconfirmed  bool          // an attempt was sent whole and never answered
+	last         error         // of the attempt before
 }
 
 // run makes attempts until one succeeds or none may follow.
@@ -83,6 +84,9 @@ func (u *upload) attempt(ctx context.Context) (Result, error) {
 	}
 	u.attempts++
 	resp, err := u.http.Do(req)
+	if refusal, ok := errors.AsType[*Error](err); ok { // by a proxy
+		return Result{}, refusal
+	}
 	if err != nil {
 		return Result{}, body.noAnswer(ctx, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,14 +39,12 @@ type target struct {
 	close  func()
 }
 
-func (a *accountFlags) open(c *command, user string) (*target, error) {
+func (a *accountFlags) open(c *command, options ...zoomclient.Option) (*target, error) {
+	options = append(options, c.options...)
 	if a.fake {
-		return openFake(c, user)
+		return openFake(options)
 	}
-	options := c.logging()
-	if base := cmp.Or(a.baseURL, c.getenv("ZOOM_BASE_URL")); base != "" {
-		options = append(options, zoomclient.WithBaseURL(base))
-	}
+	options = append(options, zoomclient.WithBaseURL(a.base(c)))
 	tokens, err := credentials(c.getenv, cmp.Or(a.tokenURL, c.getenv("ZOOM_TOKEN_URL")))
 	if err != nil {
 		return nil, err
@@ -57,23 +56,54 @@ func (a *accountFlags) open(c *command, user string) (*target, error) {
 	return &target{client: client, close: func() {}}, nil
 }
 
-func openFake(c *command, user string) (*target, error) {
+func (a *accountFlags) base(c *command) string {
+	return cmp.Or(a.baseURL, c.getenv("ZOOM_BASE_URL"), zoomclient.DefaultBaseURL)
+}
+
+// name says whose pictures are changed, without a secret: no two accounts may share what is remembered of them. An access
+// token does not tell its account. It is empty where there are no credentials.
+func (a *accountFlags) name(c *command) string {
+	id, base := c.getenv("ZOOM_ACCOUNT_ID"), strings.TrimRight(a.base(c), "/")
+	switch {
+	case a.fake:
+		return "the fake Zoom"
+	case c.getenv("ZOOM_ACCESS_TOKEN") != "":
+		return "the owner of an access token at " + base
+	case id != "":
+		return "account " + id + " at " + base
+	}
+	return ""
+}
+
+func openFake(options []zoomclient.Option) (*target, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, &failure{Exit: exitFailed, Message: "starting the fake Zoom: " + err.Error()}
 	}
 	handler := zoomtest.New()
-	if strings.EqualFold(user, unknownToFake) {
-		handler.Reply("user-not-found")
-	}
-	server := &http.Server{Handler: handler}
+	server := &http.Server{Handler: withoutNobody(handler)}
 	go server.Serve(listener)
 	origin := "http://" + listener.Addr().String()
-	client, err := newClient(fakeCredentials(origin), append(c.logging(), zoomclient.WithBaseURL(origin+"/v2")))
+	client, err := newClient(fakeCredentials(origin), append(options, zoomclient.WithBaseURL(origin+"/v2")))
 	if err != nil {
 		return nil, err
 	}
 	return &target{client, handler, func() { server.Close() }}, nil
+}
+
+// withoutNobody answers for unknownToFake as a Zoom that knows only others.
+func withoutNobody(everybody http.Handler) http.Handler {
+	const token = "any"
+	others := zoomtest.New("somebody@example.com")
+	others.AcceptToken(token)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.EqualFold(path.Base(path.Dir(r.URL.Path)), unknownToFake) {
+			everybody.ServeHTTP(w, r)
+			return
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		others.ServeHTTP(w, r)
+	})
 }
 
 func fakeCredentials(origin string) zoomclient.TokenSource {
@@ -96,12 +126,13 @@ func newClient(tokens zoomclient.TokenSource, options []zoomclient.Option) (*zoo
 	return client, nil
 }
 
-func (c *command) logging() []zoomclient.Option {
+// logTo is the log of a client: retries and pauses, and with --verbose every attempt.
+func (c *command) logTo() slog.Handler {
 	level := slog.LevelWarn
 	if c.verbose {
 		level = slog.LevelDebug
 	}
-	return []zoomclient.Option{zoomclient.WithLogger(slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level})))}
+	return slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level})
 }
 
 // credentials takes an access token from the environment, or else the three values of a Server-to-Server app.

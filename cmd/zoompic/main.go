@@ -22,12 +22,16 @@ func main() {
 // run is the whole command: nothing in it touches the process, so that tests can run it as a table.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	cmd := &command{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
-	root := cmd.root()
+	return cmd.run(ctx, args)
+}
+
+func (c *command) run(ctx context.Context, args []string) int {
+	root := c.root()
 	root.SetArgs(args[1:])
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return cmd.report(ctx, root.ExecuteContext(ctx))
+	root.SetIn(c.stdin)
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
+	return c.report(ctx, root.ExecuteContext(ctx))
 }
 
 // A command is one run of zoompic: where it reads and writes, and the flags that several sub-commands have.
@@ -37,6 +41,8 @@ type command struct {
 	stdout, stderr io.Writer
 
 	json, verbose bool
+
+	options []zoomclient.Option // of tests, for shorter delays
 }
 
 func (c *command) root() *cobra.Command {
@@ -48,12 +54,13 @@ func (c *command) root() *cobra.Command {
 Try it without an account:
 
   zoompic upload --fake ada@example.com examples/ada.jpg
+  zoompic sync --fake examples/team
 
 For a real account set ZOOM_ACCOUNT_ID, ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET of a
 Server-to-Server OAuth app, or ZOOM_ACCESS_TOKEN. No flag takes a secret.
 
 Exit codes: 0 done, 1 something failed, 2 usage or bad input, 3 credentials,
-4 stopped by a rate limit, 130 interrupted.`,
+4 stopped by a rate limit, 5 state file, 6 another run holds it, 130 interrupted.`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -61,7 +68,7 @@ Exit codes: 0 done, 1 something failed, 2 usage or bad input, 3 credentials,
 	}
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print one JSON object a line")
 	root.PersistentFlags().BoolVarP(&c.verbose, "verbose", "v", false, "log every attempt to standard error")
-	root.AddCommand(c.upload(), c.check(), c.fake(), c.version())
+	root.AddCommand(c.upload(), c.sync(), c.check(), c.fake(), c.version())
 	return root
 }
 

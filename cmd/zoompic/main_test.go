@@ -298,7 +298,7 @@ func TestVersionAndHelp(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stdout)
 	}
 	code, stdout, _ := zoompic(t, nil, nil, "--help")
-	for _, want := range []string{"upload", "check", "fake", "version", "completion", "ZOOM_CLIENT_SECRET", "130"} {
+	for _, want := range []string{"upload", "sync", "check", "fake", "version", "completion", "ZOOM_CLIENT_SECRET", "130"} {
 		if code != exitDone || !strings.Contains(stdout, want) {
 			t.Errorf("exit %d, no %q in the help", code, want)
 		}

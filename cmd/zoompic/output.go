@@ -20,6 +20,8 @@ const (
 	exitUsage       = 2
 	exitCredentials = 3
 	exitLimited     = 4
+	exitState       = 5
+	exitLocked      = 6
 	exitInterrupted = 130
 )
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -71,7 +72,7 @@ func (c *command) uploadOne(ctx, interrupt context.Context, account accountFlags
 	o.describePicture(pic)
 	o.SHA256 = hex.EncodeToString(digest[:])
 
-	target, err := account.open(c, user)
+	target, err := account.open(c, zoomclient.WithLogger(slog.New(c.logTo())))
 	if err != nil {
 		return c.fail(o, asFailure(err))
 	}
@@ -123,19 +124,25 @@ func (c *command) readPicture(ctx context.Context, file string) (zoomclient.Pict
 	if file != fromStdin {
 		return zoomclient.LoadPicture(file)
 	}
-	type read struct {
-		pic zoomclient.Picture
-		err error
+	return readStdin(ctx, func() (zoomclient.Picture, error) { return zoomclient.ReadPicture(c.stdin) })
+}
+
+// readStdin returns what read does, or when ctx ends.
+func readStdin[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
 	}
-	done := make(chan read, 1)
+	done := make(chan result, 1)
 	go func() {
-		pic, err := zoomclient.ReadPicture(c.stdin)
-		done <- read{pic, err}
+		value, err := read()
+		done <- result{value, err}
 	}()
 	select {
 	case r := <-done:
-		return r.pic, r.err
+		return r.value, r.err
 	case <-ctx.Done():
-		return zoomclient.Picture{}, fmt.Errorf("stopped while reading standard input: %w", context.Cause(ctx))
+		var none T
+		return none, fmt.Errorf("stopped while reading standard input: %w", context.Cause(ctx))
 	}
 }

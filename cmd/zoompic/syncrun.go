@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/zoompic/zoompic/internal/report"
+	"github.com/zoompic/zoompic/internal/source"
+	"github.com/zoompic/zoompic/internal/state"
+	"github.com/zoompic/zoompic/zoomclient"
+)
+
+const (
+	grace    = 10 * time.Second // how long uploads in flight may go on after an interrupt
+	minPause = time.Minute      // before --wait tries again
+)
+
+var (
+	errInterrupted = errors.New("interrupted")
+	errGraceOver   = errors.New("interrupted, and it did not end within 10 seconds")
+)
+
+// A syncRun is one run of sync.
+type syncRun struct {
+	*command
+	flags    *syncFlags
+	source   *source.Source
+	state    *state.State
+	target   *target // nil in a dry run
+	progress *progress
+
+	items     []*item       // in the source's order
+	stopCause error         // why the rest was not sent
+	slots     chan struct{} // one for each picture that was sent, perhaps, and is not recorded yet
+
+	// While pictures are sent, these belong to the goroutine that settles their outcomes.
+	byUser     map[string]*item
+	stateError error // the state cannot be written any more
+	outError   error // of the first result that could not be printed
+}
+
+// send uploads what the plan left, until everything has an outcome or the rest cannot have one in this run.
+func (r *syncRun) send(ctx context.Context) {
+	r.printPlanned()
+	r.progress.start(r.items)
+	defer r.progress.stop()
+	for {
+		queue := r.unsent()
+		if len(queue) == 0 || ctx.Err() != nil || r.stateError != nil {
+			break
+		}
+		r.stopCause = r.round(ctx, queue)
+		limit, limited := errors.AsType[*zoomclient.Error](r.stopCause)
+		if !r.flags.wait || !limited || !errors.Is(r.stopCause, zoomclient.ErrRateLimited) {
+			break
+		}
+		pause := max(limit.RetryAfter, minPause)
+		r.progress.paused(pause)
+		if wait(ctx, pause) != nil {
+			break
+		}
+		r.stopCause = nil
+	}
+	r.leavePending(ctx)
+}
+
+// unsent is what is to be sent still, and what a rate limit left: it may work when that is over.
+func (r *syncRun) unsent() []*item {
+	var queue []*item
+	for _, it := range r.items {
+		if it.outcome == "" || it.outcome == report.Pending {
+			it.outcome, it.failure = "", rowFailure{}
+			queue = append(queue, it)
+		}
+	}
+	return queue
+}
+
+// round sends a queue and returns why its end was not reached. An interrupt ends the queue, and 10 seconds later the uploads.
+func (r *syncRun) round(interrupt context.Context, queue []*item) (stopCause error) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(interrupt))
+	defer cancel(nil)
+	defer context.AfterFunc(interrupt, func() {
+		if wait(ctx, grace) == nil {
+			cancel(errGraceOver)
+		}
+	})()
+
+	r.byUser = map[string]*item{}
+	r.slots = make(chan struct{}, r.flags.workers)
+	outcomes := make(chan zoomclient.Outcome)
+	settled := make(chan struct{})
+	go func() {
+		defer close(settled)
+		r.settleAll(outcomes, cancel)
+	}()
+	for o := range r.target.client.UploadPictures(ctx, r.uploads(ctx, interrupt, queue), r.flags.workers) {
+		if errors.Is(o.Err, zoomclient.ErrStopped) {
+			stopCause = o.Err
+			continue
+		}
+		outcomes <- o
+	}
+	close(outcomes)
+	<-settled
+	return stopCause
+}
+
+// uploads is the queue as UploadPictures takes it, until an interrupt.
+func (r *syncRun) uploads(ctx, interrupt context.Context, queue []*item) iter.Seq[zoomclient.Upload] {
+	for _, it := range queue {
+		r.byUser[it.row.User] = it
+	}
+	return func(yield func(zoomclient.Upload) bool) {
+		for _, it := range queue {
+			open := func() (zoomclient.Picture, error) {
+				if interrupt.Err() != nil {
+					return zoomclient.Picture{}, errInterrupted
+				}
+				return r.open(ctx, it)
+			}
+			if interrupt.Err() != nil || !yield(zoomclient.Upload{UserID: it.row.User, Open: open}) {
+				return
+			}
+		}
+	}
+}
+
+// open reads a picture when its turn to be sent has come. It waits while as many others as there are workers may be with
+// Zoom and not yet recorded: no more than these are sent again after the process is killed.
+func (r *syncRun) open(ctx context.Context, it *item) (zoomclient.Picture, error) {
+	select {
+	case r.slots <- struct{}{}:
+		it.holdsSlot = true
+	case <-ctx.Done():
+		return zoomclient.Picture{}, context.Cause(ctx)
+	}
+	pic, err := r.load(it) // again: the file may have changed since the plan
+	if err != nil {
+		return pic, err
+	}
+	if it.known.Done != "" && it.known.Done != it.seen.SHA256 {
+		// Whatever happens from here on, nobody knows that Zoom still has the old one.
+		it.known.Done, it.known.DoneAt = "", time.Time{}
+		if err := r.state.PutSoon(it.key, it.known); err != nil {
+			return zoomclient.Picture{}, err
+		}
+	}
+	return pic, nil
+}
+
+// settleAll takes outcomes until there are no more, as many at a time as have come: they share one write to the disk.
+func (r *syncRun) settleAll(outcomes <-chan zoomclient.Outcome, cancel context.CancelCauseFunc) {
+	for first := range outcomes {
+		batch := []zoomclient.Outcome{first}
+	gather:
+		for {
+			select {
+			case o, open := <-outcomes:
+				if !open {
+					break gather
+				}
+				batch = append(batch, o)
+			default:
+				break gather
+			}
+		}
+		if r.settle(batch); r.stateError != nil {
+			cancel(r.stateError)
+		}
+	}
+}
+
+// settle records what became of uploads, and only then reports it.
+func (r *syncRun) settle(batch []zoomclient.Outcome) {
+	changes := map[string]state.Person{}
+	for _, o := range batch {
+		it := r.byUser[o.Upload.UserID]
+		if p, changed := it.conclude(o); changed {
+			changes[it.key] = p
+		}
+		if failed, ok := errors.AsType[*state.WriteError](o.Err); ok {
+			r.stateError = failed
+		}
+	}
+	if len(changes) > 0 && r.stateError == nil {
+		r.stateError = r.state.Put(changes)
+	}
+	for _, o := range batch {
+		it := r.byUser[o.Upload.UserID]
+		if _, unrecorded := changes[it.key]; unrecorded && r.stateError != nil {
+			it.outcome, it.failure = report.Pending, rowFailure{Cause: "it was sent, but that could not be recorded", Advice: "run again: it is sent once more"}
+		}
+		if it.holdsSlot {
+			it.holdsSlot = false
+			<-r.slots
+		}
+		if it.outcome != report.Pending { // that is not its end: there may be another round
+			r.ended(it)
+		}
+	}
+}
+
+// conclude gives an item the outcome of its upload. changed says that p is to be remembered.
+func (it *item) conclude(o zoomclient.Outcome) (p state.Person, changed bool) {
+	it.result = o.Result
+	it.requests += o.Result.Attempts
+	p = it.known
+	switch {
+	case o.Err == nil:
+		it.outcome, it.when = report.Uploaded, time.Now()
+		p.Done, p.DoneAt, p.Seen = it.seen.SHA256, it.when, it.seen
+		return p, true
+	case isOfTheRun(o.Err):
+		it.outcome, it.failure = report.Pending, rowFailure{} // leavePending says why
+		return p, false
+	}
+	it.fail(o.Err)
+	if !isForGood(o.Err) {
+		return p, false
+	}
+	p.Seen = it.seen
+	p.Refusal = &state.Refusal{
+		SHA256: it.seen.SHA256, At: time.Now(), Status: it.failure.Status, Code: int(it.failure.Code),
+		Reason: it.failure.reason(), Advice: it.failure.Advice, TrackingID: it.failure.TrackingID,
+	}
+	return p, true
+}
+
+// isOfTheRun reports whether an upload failed for a reason that every other one has too: it was not tried, or its try says nothing.
+func isOfTheRun(err error) bool {
+	if _, ok := errors.AsType[*state.WriteError](err); ok {
+		return true
+	}
+	for _, cause := range []error{
+		context.Canceled, errInterrupted, zoomclient.ErrRateLimited, zoomclient.ErrToken, zoomclient.ErrUnauthorized, zoomclient.CodeMissingScope,
+	} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
+}
+
+// isForGood reports whether Zoom will refuse this picture every time. That a user does not exist may change any day.
+func isForGood(err error) bool {
+	answer, ok := errors.AsType[*zoomclient.Error](err)
+	return ok && !errors.Is(err, zoomclient.ErrUnconfirmed) &&
+		(answer.Code == zoomclient.CodeInvalidFile || answer.Code == zoomclient.CodeRejectedContent)
+}
+
+// leavePending ends the run for what has no outcome, and says why.
+func (r *syncRun) leavePending(ctx context.Context) {
+	why := rowFailure{Cause: "not sent: rate limited", Advice: "run again"}
+	switch {
+	case r.stateError != nil:
+		why = rowFailure{Cause: "not sent: the state file could not be written"}
+	case ctx.Err() != nil:
+		why = rowFailure{Cause: "not sent: interrupted", Advice: "run again to go on"}
+	case r.stopCause != nil:
+		why = explain(r.stopCause)
+		why.Cause = "not sent: " + why.Cause
+	}
+	for _, it := range r.items {
+		if it.outcome != "" && it.outcome != report.Pending {
+			continue
+		}
+		it.outcome = report.Pending
+		if it.failure.Cause == "" {
+			it.failure = why
+		}
+		r.ended(it)
+	}
+}
+
+// wait returns after d, or with an error when ctx ends.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,373 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zoompic/zoompic/internal/report"
+	"github.com/zoompic/zoompic/zoomclient"
+)
+
+// namesShown is how many people the summary names for each cause; the report has them all.
+const namesShown = 10
+
+// A rowFailure is why one person's picture is not where it should be.
+type rowFailure struct {
+	Cause      string // the same for all who failed like this
+	Detail     string // of this one; may be empty
+	Advice     string
+	Status     int
+	Code       zoomclient.Code
+	TrackingID string
+}
+
+func (f rowFailure) reason() string {
+	if f.Detail == "" {
+		return f.Cause
+	}
+	return f.Cause + ": " + f.Detail
+}
+
+// explain puts an error in words that group it with others of its kind.
+func explain(err error) rowFailure {
+	text := strings.TrimPrefix(err.Error(), "zoom: ")
+	if answer, ok := errors.AsType[*zoomclient.Error](err); ok {
+		return explainAnswer(answer)
+	}
+	for _, class := range []error{
+		zoomclient.ErrInvalidUserID, zoomclient.ErrEmptyPicture, zoomclient.ErrTooLarge, zoomclient.ErrUnsupportedFormat, zoomclient.ErrDamagedPicture,
+	} {
+		if cause := strings.TrimPrefix(class.Error(), "zoom: "); errors.Is(err, class) {
+			_, detail, _ := strings.Cut(text, cause+": ")
+			return rowFailure{Cause: cause, Detail: detail}
+		}
+	}
+	switch {
+	case errors.Is(err, zoomclient.ErrUnconfirmed):
+		return rowFailure{Cause: "sent, but no answer came: the picture may have been set", Advice: "run again: it is sent once more"}
+	case errors.Is(err, fs.ErrNotExist):
+		return rowFailure{Cause: "there is no such file"}
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+		return rowFailure{Cause: "interrupted", Advice: "run again to go on"}
+	case errors.Is(err, zoomclient.ErrToken):
+		return rowFailure{Cause: text}
+	}
+	if _, detail, ok := strings.Cut(text, "the picture could not be sent: "); ok {
+		return rowFailure{Cause: "the picture could not be sent", Detail: detail, Advice: "run again"}
+	}
+	return rowFailure{Cause: text}
+}
+
+func explainAnswer(answer *zoomclient.Error) rowFailure {
+	f := rowFailure{
+		Cause:  strings.TrimSpace(fmt.Sprintf("%d %s", answer.StatusCode, http.StatusText(answer.StatusCode))),
+		Detail: strings.TrimRight(answer.Message, ". "), Advice: answer.Advice(),
+		Status: answer.StatusCode, Code: answer.Code, TrackingID: answer.TrackingID,
+	}
+	if answer.Code != 0 {
+		f.Cause = strings.TrimPrefix(answer.Code.Error(), "zoom: ")
+	}
+	switch answer.Code {
+	case zoomclient.CodeRejectedContent, zoomclient.CodeUserNotFound, zoomclient.CodeUserNotInAccount:
+		f.Detail = "" // it says the same as the cause
+	}
+	return f
+}
+
+// A rowResult is what --json prints of one person.
+type rowResult struct {
+	User       string          `json:"user"`
+	File       string          `json:"file"`
+	Outcome    report.Outcome  `json:"outcome"`
+	Reason     string          `json:"reason,omitempty"`
+	Advice     string          `json:"advice,omitempty"`
+	Status     int             `json:"status,omitempty"`
+	Code       zoomclient.Code `json:"code,omitempty"`
+	Attempts   int             `json:"attempts,omitempty"`
+	TrackingID string          `json:"tracking_id,omitempty"`
+	SHA256     string          `json:"sha256,omitempty"`
+	FromMemory bool            `json:"from_memory,omitempty"` // an earlier run's failure: nothing was sent
+}
+
+// A summary is what --json prints last.
+type summary struct {
+	People     int    `json:"people"`
+	Uploaded   int    `json:"uploaded"`
+	Planned    int    `json:"planned,omitempty"` // of a dry run, instead of uploaded
+	Unchanged  int    `json:"unchanged"`
+	Failed     int    `json:"failed"`
+	Pending    int    `json:"pending"`
+	FromMemory int    `json:"from_memory,omitempty"`
+	Duplicates int    `json:"duplicates,omitempty"`
+	Skipped    int    `json:"skipped,omitempty"`
+	Requests   int    `json:"requests"`
+	Verified   int    `json:"verified,omitempty"` // uploads of this run that the embedded fake holds
+	Stopped    string `json:"stopped,omitempty"`  // why the run ended early
+	Exit       int    `json:"exit"`
+}
+
+// printPlanned prints what had its outcome before anything was sent.
+func (r *syncRun) printPlanned() {
+	for _, it := range r.items {
+		if it.outcome != "" {
+			r.printItem(it)
+		}
+	}
+}
+
+// ended reports an item's outcome, which is on the disk by then.
+func (r *syncRun) ended(it *item) {
+	r.progress.ended(it)
+	r.printItem(it)
+}
+
+func (r *syncRun) printItem(it *item) {
+	if !r.json {
+		return
+	}
+	err := r.print(rowResult{
+		User: it.row.User, File: it.row.File, Outcome: it.outcome, Reason: it.failure.reason(), Advice: it.failure.Advice,
+		Status: cmp.Or(it.failure.Status, it.result.StatusCode), Code: it.failure.Code, Attempts: it.result.Attempts,
+		TrackingID: cmp.Or(it.failure.TrackingID, it.result.TrackingID), SHA256: it.seen.SHA256, FromMemory: it.fromMemory,
+	}, "")
+	r.outError = cmp.Or(r.outError, err)
+}
+
+// conclude prints the summary, writes the report, and says how the command ends.
+func (r *syncRun) conclude(ctx context.Context) error {
+	if r.flags.dryRun {
+		r.concludePlan()
+	}
+	end := r.ending(ctx)
+	s := r.count()
+	if end != nil {
+		s.Stopped, s.Exit = end.Message, end.Exit
+	}
+	if err := r.verify(&s); err != nil {
+		return err
+	}
+	if err := r.print(s, "%s", r.text(s)); err != nil {
+		return err
+	}
+	if err := r.writeReport(); err != nil {
+		return err
+	}
+	if end == nil {
+		return r.outError
+	}
+	return end
+}
+
+// concludePlan gives the outcomes of a dry run.
+func (r *syncRun) concludePlan() {
+	for _, it := range r.items {
+		switch it.outcome {
+		case "":
+			it.outcome = report.Planned
+		case report.Failed:
+			it.outcome = report.Refused
+		}
+		r.printItem(it)
+	}
+}
+
+func (r *syncRun) count() summary {
+	s := summary{People: len(r.items), Duplicates: r.source.Duplicates, Skipped: len(r.source.Skipped)}
+	for _, it := range r.items {
+		switch it.outcome {
+		case report.Uploaded:
+			s.Uploaded++
+		case report.Planned:
+			s.Planned++
+		case report.Unchanged:
+			s.Unchanged++
+		case report.Failed, report.Refused:
+			s.Failed++
+		case report.Pending:
+			s.Pending++
+		}
+		if it.fromMemory {
+			s.FromMemory++
+		}
+		s.Requests += it.requests
+	}
+	return s
+}
+
+// ending is how the command ends, nil for a good end.
+func (r *syncRun) ending(ctx context.Context) *failure {
+	s := r.count()
+	switch {
+	case r.stateError != nil:
+		return newFailure(exitState, "", r.stateError)
+	case s.Pending > 0 && ctx.Err() != nil:
+		return &failure{Exit: exitInterrupted, Message: fmt.Sprintf("interrupted with %d still to be sent; run again to go on", s.Pending)}
+	case r.stopCause != nil:
+		return newFailure(exitCode(ctx, r.stopCause), "", r.stopCause)
+	case s.Pending > 0:
+		return &failure{Exit: exitLimited, Message: fmt.Sprintf("a rate limit left %d to be sent; run again to go on", s.Pending)}
+	case s.Failed > 0:
+		return &failure{Exit: exitFailed, Message: fmt.Sprintf("%d failed", s.Failed), printed: true}
+	}
+	return nil
+}
+
+// verify compares what the embedded fake holds with what was reported as uploaded.
+func (r *syncRun) verify(s *summary) error {
+	if r.target == nil || r.target.fake == nil {
+		return nil
+	}
+	for _, it := range r.items {
+		if it.outcome != report.Uploaded {
+			continue
+		}
+		arrived, _ := r.target.fake.Picture(it.row.User)
+		if digest := sha256.Sum256(arrived); hex.EncodeToString(digest[:]) != it.seen.SHA256 {
+			return newFailure(exitFailed, printable(it.row.User), errors.New("the fake Zoom holds other bytes than were sent"))
+		}
+		s.Verified++
+	}
+	return nil
+}
+
+// text is what a person reads at the end.
+func (r *syncRun) text(s summary) string {
+	var b strings.Builder
+	if r.flags.dryRun {
+		fmt.Fprintf(&b, "%s: %d to upload, %d unchanged, %d refused\n", countPeople(s.People), s.Planned, s.Unchanged, s.Failed)
+	} else {
+		fmt.Fprintf(&b, "%s: %d uploaded, %d unchanged, %d failed, %d pending\n", countPeople(s.People), s.Uploaded, s.Unchanged, s.Failed, s.Pending)
+	}
+	if s.Verified > 0 {
+		fmt.Fprintf(&b, "verified: the fake Zoom holds the same %s that were sent\n", plural(s.Verified, "picture"))
+	}
+	if s.Duplicates > 0 {
+		fmt.Fprintf(&b, "left out: %s of a person and picture that are there already\n", plural(s.Duplicates, "row"))
+	}
+	if s.Skipped > 0 {
+		fmt.Fprintf(&b, "passed over: %s\n", names(r.source.Skipped))
+	}
+	if s.FromMemory > 0 {
+		fmt.Fprintf(&b, "not sent again: %s that Zoom refused in an earlier run; change them, or use --force\n", plural(s.FromMemory, "picture"))
+	}
+	if r.flags.dryRun {
+		for _, it := range r.items {
+			if it.outcome == report.Planned {
+				fmt.Fprintf(&b, "upload  %s  %s (%s, %d × %d pixels, %s)\n", printable(it.row.User), printable(it.row.File), it.seen.Type, it.seen.Width, it.seen.Height, countBytes(it.seen.Stamp.Size))
+			}
+		}
+	}
+	for _, outcome := range []report.Outcome{report.Failed, report.Refused, report.Pending} {
+		r.explainAll(&b, outcome)
+	}
+	return b.String()
+}
+
+// explainAll writes the causes of an outcome, the most frequent first, with what to do and whom they met.
+func (r *syncRun) explainAll(b *strings.Builder, outcome report.Outcome) {
+	type cause struct{ text, advice string }
+	met := map[cause][]*item{}
+	var causes []cause
+	for _, it := range r.items {
+		if it.outcome != outcome {
+			continue
+		}
+		c := cause{it.failure.Cause, it.failure.Advice}
+		if met[c] == nil {
+			causes = append(causes, c)
+		}
+		met[c] = append(met[c], it)
+	}
+	slices.SortStableFunc(causes, func(a, b cause) int { return len(met[b]) - len(met[a]) })
+	for _, c := range causes {
+		fmt.Fprintf(b, "\n%s: %d × %s\n", outcome, len(met[c]), c.text)
+		if c.advice != "" {
+			fmt.Fprintf(b, "  what to do: %s\n", c.advice)
+		}
+		for _, it := range met[c][:min(len(met[c]), namesShown)] {
+			fmt.Fprintf(b, "  %s  %s", printable(it.row.User), printable(it.row.File))
+			if it.failure.Detail != "" {
+				fmt.Fprintf(b, "  (%s)", it.failure.Detail)
+			}
+			b.WriteString("\n")
+		}
+		if more := len(met[c]) - namesShown; more > 0 {
+			fmt.Fprintf(b, "  … and %d more; --report lists everybody\n", more)
+		}
+	}
+}
+
+func (r *syncRun) writeReport() error {
+	if r.flags.report == "" {
+		return nil
+	}
+	counts := map[report.Outcome]int{}
+	for _, it := range r.items {
+		counts[it.outcome]++
+	}
+	err := report.Write(r.flags.report, report.Report{
+		Title: r.flags.title(), Time: time.Now(), DryRun: r.flags.dryRun, Columns: r.source.Columns, Rows: r.reportRows(), Counts: counts,
+	})
+	if err != nil {
+		return &failure{Exit: exitFailed, Message: "writing the report: " + err.Error()}
+	}
+	return nil
+}
+
+func (r *syncRun) reportRows() iter.Seq[report.Row] {
+	return func(yield func(report.Row) bool) {
+		for _, it := range r.items {
+			row := report.Row{
+				User: it.row.User, File: it.row.File, Outcome: it.outcome, Reason: it.failure.reason(), Advice: it.failure.Advice,
+				Status: cmp.Or(it.failure.Status, it.result.StatusCode), Code: int(it.failure.Code), Attempts: it.result.Attempts,
+				TrackingID: cmp.Or(it.failure.TrackingID, it.result.TrackingID),
+				SHA256:     it.seen.SHA256, ContentType: it.seen.Type, Size: it.seen.Stamp.Size, Width: it.seen.Width, Height: it.seen.Height,
+				When: it.when, Extra: it.row.Extra,
+			}
+			if it.seen.SHA256 != "" {
+				row.Open = func() ([]byte, error) { return r.source.Bytes(it.row) }
+			}
+			if !yield(row) {
+				return
+			}
+		}
+	}
+}
+
+func countPeople(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return fmt.Sprintf("%d people", n)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// names lists the first few.
+func names(all []string) string {
+	const most = 3
+	shown := make([]string, 0, most)
+	for _, name := range all[:min(len(all), most)] {
+		shown = append(shown, printable(name))
+	}
+	text := strings.Join(shown, ", ")
+	if len(all) > most {
+		text += fmt.Sprintf(" and %d more", len(all)-most)
+	}
+	return text
+}

@@ -1,0 +1,276 @@
+// Package state remembers between runs what Zoom has taken and what it will never take. It is a bbolt file: every change is on
+// the disk before the call returns, and a process that dies at any moment leaves the file as it was before or after the change.
+//
+// The file holds user IDs, digests of pictures and Zoom's answers; no secret and no picture.
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/zoompic/zoompic/internal/source"
+)
+
+// format is the version of what is in the file.
+const format = "1"
+
+// lockTimeout is how long another process may take to close the file; a longer one is running.
+const lockTimeout = 300 * time.Millisecond
+
+var (
+	metaBucket   = []byte("zoompic")
+	peopleBucket = []byte("people")
+	formatKey    = []byte("format")
+	accountKey   = []byte("account")
+)
+
+// A Person is what is remembered of one.
+type Person struct {
+	Done    string    `json:"done,omitempty"` // SHA-256 in hex of the picture that Zoom has; empty if that is not known
+	DoneAt  time.Time `json:"done_at,omitzero"`
+	Refusal *Refusal  `json:"refusal,omitempty"`
+	Seen    Seen      `json:"seen,omitzero"`
+}
+
+// A Refusal is a picture that Zoom will not take for this person, however often it is sent.
+type Refusal struct {
+	SHA256     string    `json:"sha256"`
+	At         time.Time `json:"at"`
+	Status     int       `json:"status"`
+	Code       int       `json:"code,omitempty"`
+	Reason     string    `json:"reason"`
+	Advice     string    `json:"advice,omitempty"`
+	TrackingID string    `json:"tracking_id,omitempty"`
+}
+
+// A Seen is the last look at a person's file, so that an unchanged one need not be read again.
+type Seen struct {
+	File   string       `json:"file"`
+	Stamp  source.Stamp `json:"stamp"`
+	SHA256 string       `json:"sha256"`
+	At     time.Time    `json:"at"` // before it was read
+	Type   string       `json:"type"`
+	Width  int          `json:"width"`
+	Height int          `json:"height"`
+}
+
+// settled is how much older than the look a file must be: one that is written twice within the granularity of its
+// file system's clock, 2 s on FAT, keeps its stamp.
+const settled = 2 * time.Second
+
+// Holds reports whether s still describes a file that has this stamp now.
+func (s Seen) Holds(file string, now source.Stamp) bool {
+	return s.File == file && s.Stamp.Equal(now) && s.At.Sub(now.ModTime) > settled
+}
+
+// A State is an open state file. It is safe for concurrent use.
+type State struct {
+	db   *bbolt.DB // nil: there is no file yet, and it is only looked at
+	path string
+	held bool // the note of who holds it is ours
+}
+
+// Open opens or creates the state file at path for account and locks it. An error is a *[LockedError], or says why the file
+// cannot be used and what to do; the file is then as it was.
+func Open(path, account string) (*State, error) {
+	db, err := open(path, false)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{db: db, path: path}
+	if err := db.Update(func(tx *bbolt.Tx) error { return claim(tx, account) }); err != nil {
+		db.Close()
+		return nil, unusable(path, err)
+	}
+	s.held = writeHolder(path)
+	return s, nil
+}
+
+// View opens the state file at path without changing anything. If there is none, nothing is known of anybody. An empty
+// account fits every file.
+func View(path, account string) (*State, error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return &State{path: path}, nil
+	}
+	db, err := open(path, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.View(func(tx *bbolt.Tx) error { return check(tx, account) }); err != nil {
+		db.Close()
+		return nil, unusable(path, err)
+	}
+	return &State{db: db, path: path}, nil
+}
+
+// Close unlocks the file.
+func (s *State) Close() error {
+	if s.db == nil {
+		return nil
+	}
+	if s.held {
+		removeHolder(s.path)
+	}
+	return s.db.Close()
+}
+
+// Get returns what is known of the person with this key.
+func (s *State) Get(key string) (Person, error) {
+	var p Person
+	if s.db == nil {
+		return p, nil
+	}
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		people := tx.Bucket(peopleBucket)
+		if people == nil {
+			return nil
+		}
+		data := people.Get([]byte(key))
+		if data == nil {
+			return nil
+		}
+		return json.Unmarshal(data, &p)
+	})
+	if err != nil {
+		return Person{}, unusable(s.path, err)
+	}
+	return p, nil
+}
+
+// Put remembers people by their keys, all or none, and returns when that is on the disk.
+func (s *State) Put(people map[string]Person) error {
+	return s.durably(s.db.Update, people)
+}
+
+// PutSoon is Put for one of many callers at a time: they share one write.
+func (s *State) PutSoon(key string, p Person) error {
+	return s.durably(s.db.Batch, map[string]Person{key: p})
+}
+
+func (s *State) durably(update func(func(*bbolt.Tx) error) error, people map[string]Person) error {
+	err := update(func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(peopleBucket)
+		for key, p := range people {
+			data, err := json.Marshal(p)
+			if err != nil {
+				return err
+			}
+			if err := bucket.Put([]byte(key), data); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return &WriteError{s.path, err}
+	}
+	return nil
+}
+
+// A WriteError says that a change is not remembered. What the file held before is intact.
+type WriteError struct {
+	Path  string
+	cause error
+}
+
+func (e *WriteError) Error() string {
+	return fmt.Sprintf("the state file %s cannot be written: %v; make room, or choose another place with --state, and run again", e.Path, e.cause)
+}
+func (e *WriteError) Unwrap() error { return e.cause }
+
+// open opens the file and reads it all once: what is damaged shows now, and not in the middle of a run.
+func open(path string, readOnly bool) (*bbolt.DB, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, unusable(path, errors.New("it is no regular file; choose another place with --state"))
+	}
+	var db *bbolt.DB
+	err := guarded(func() (err error) {
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, ReadOnly: readOnly})
+		return err
+	})
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, readHolder(path)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, errDamaged):
+		return nil, unusable(path, fmt.Errorf("it is no state file of zoompic, or damaged (%w); %s", err, startOver))
+	case err != nil:
+		return nil, unusable(path, fmt.Errorf("%w; choose another place with --state", err))
+	}
+	if err := guarded(func() error { return db.View(readAll) }); err != nil {
+		db.Close()
+		return nil, unusable(path, fmt.Errorf("%w; %s", err, startOver))
+	}
+	return db, nil
+}
+
+var errDamaged = errors.New("it is damaged")
+
+// guarded turns what a damaged file does to bbolt, panics and faults of the memory map, into an error.
+func guarded(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("%w (%v)", errDamaged, value)
+		}
+	}()
+	return f()
+}
+
+func readAll(tx *bbolt.Tx) error {
+	people := tx.Bucket(peopleBucket)
+	if people == nil {
+		return nil
+	}
+	return people.ForEach(func(key, data []byte) error {
+		if !json.Valid(data) {
+			return fmt.Errorf("%w at %q", errDamaged, key)
+		}
+		return nil
+	})
+}
+
+const startOver = "move it away to start over, which sends every picture once more"
+
+// claim makes a new file this account's.
+func claim(tx *bbolt.Tx, account string) error {
+	if tx.Bucket(metaBucket) != nil {
+		return check(tx, account)
+	}
+	meta, err := tx.CreateBucket(metaBucket)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.CreateBucket(peopleBucket); err != nil {
+		return err
+	}
+	return errors.Join(meta.Put(formatKey, []byte(format)), meta.Put(accountKey, []byte(account)))
+}
+
+// check refuses what another account or a newer version wrote.
+func check(tx *bbolt.Tx, account string) error {
+	meta := tx.Bucket(metaBucket)
+	if meta == nil {
+		if account == "" {
+			return nil
+		}
+		return errors.New("it is no state file of zoompic; " + startOver)
+	}
+	if v := string(meta.Get(formatKey)); v != format {
+		return fmt.Errorf("a newer version of zoompic wrote it (format %q, this one knows %q); use that version, or another file with --state", v, format)
+	}
+	if owner := string(meta.Get(accountKey)); account != "" && owner != account {
+		return fmt.Errorf("it belongs to %s, and this run is for %s; give each its own with --state", owner, account)
+	}
+	return nil
+}
+
+func unusable(path string, err error) error {
+	return fmt.Errorf("the state file %s: %w", path, err)
+}
