@@ -26,7 +26,7 @@ func BenchmarkUpload(b *testing.B) {
 	for _, protocol := range []struct{ name, base string }{{"h1", server.H1}, {"h2", server.H2}} {
 		for _, s := range samples {
 			for _, c := range clients {
-				if c.size != "" && c.size != s.size {
+				if !c.measured(s) {
 					continue
 				}
 				upload, err := c.open(protocol.base, s)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	restyv2 "github.com/go-resty/resty/v2"
@@ -24,33 +25,38 @@ const (
 
 // The names of clients that something is compared with or by.
 const (
-	rawClient     = "raw"
-	pictureClient = "UploadPicture"
-	fileClient    = "UploadFile"
+	rawClient      = "raw"
+	pictureClient  = "UploadPicture"
+	fileClient     = "UploadFile"
+	picturesClient = "UploadPictures" // in processes only
 )
 
 // A client opens an uploader for one sample and one server.
 type client struct {
 	name string
 	size string // the only size it is measured with; empty: all
+	peer bool   // somebody else's, from a file: UploadFile is to be faster
 	open func(base string, s *sample) (uploader, error)
 }
 
 // An uploader makes one upload and fails unless it was answered 201. Many may run at once.
 type uploader func() error
 
-// clients are all Go clients. The first is what the others are measured against; those after UploadFile read the file
-// in the way their documentation shows.
+// clients are all Go clients. The first is what the others are measured against; peers read the file in the way their
+// documentation shows.
 var clients = []client{
 	{name: rawClient, open: openRaw},
 	{name: pictureClient, open: openPicture},
 	{name: fileClient, open: openFile},
 	{name: "UploadPicture, default Expect", size: "2 MB", open: openDefault},
-	{name: "mime/multipart + bytes.Buffer", open: openBuffer},
-	{name: "io.Pipe", open: openPipe},
-	{name: "resty v2", open: openRestyV2},
-	{name: "resty v3", open: openRestyV3},
+	{name: "mime/multipart + bytes.Buffer", peer: true, open: openBuffer},
+	{name: "io.Pipe", peer: true, open: openPipe},
+	{name: "resty v2", peer: true, open: openRestyV2},
+	{name: "resty v3", peer: true, open: openRestyV3},
 }
+
+// measured reports whether c is measured with s.
+func (c client) measured(s *sample) bool { return c.size == "" || c.size == s.size }
 
 func findClient(name string) (client, error) {
 	for _, c := range clients {
@@ -86,7 +92,7 @@ func openRaw(base string, s *sample) (uploader, error) {
 		req.Header.Set("Authorization", "Bearer "+token)
 		req.Header.Set("Accept", "application/json")
 		req.Header.Set("Content-Type", "multipart/form-data; boundary="+boundary)
-		req.Header.Set("User-Agent", "zoompic/"+zoomclient.Version+" (go1.26.0)")
+		req.Header.Set("User-Agent", "zoompic/"+zoomclient.Version+" ("+runtime.Version()+")")
 		return send(client, req)
 	}, nil
 }

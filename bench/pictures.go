@@ -15,7 +15,7 @@ import (
 )
 
 // The sizes that are measured: a cropped portrait, a phone's thumbnail, and what Zoom takes at most.
-var sizes = []struct {
+var sizes = [3]struct {
 	name  string
 	bytes int
 	times int // uploads a round: about a fifth of a second

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/zoompic/zoompic/zoomclient"
 )
 
 const manyUploads = 200 // by one process, 64 in flight
@@ -40,17 +42,13 @@ func (b *bench) measureProcesses() error {
 			return err
 		}
 	}
-	for _, protocol := range []struct{ name, base string }{{"HTTP/1.1", server.H1}, {"HTTP/2", server.H2}} {
-		if err := b.compareOne(server, protocol.name, protocol.base); err != nil {
-			return err
-		}
-	}
-	return nil
+	return b.compareOne(server)
 }
 
 // compareMany runs 200 uploads at 64 in flight by each program over HTTP/1.1, all reading the file.
 func (b *bench) compareMany(server *server, s *sample) error {
 	programs, err := b.installed([]*program{
+		{name: picturesClient, command: goProgram(picturesClient)},
 		{name: fileClient, command: goProgram(fileClient)},
 		{name: rawClient, command: goProgram(rawClient)},
 		{name: "curl -Z", command: b.curlMany},
@@ -67,36 +65,79 @@ func (b *bench) compareMany(server *server, s *sample) error {
 	for _, p := range programs[1:] {
 		measure := fmt.Sprintf("process, %d × %s at %d in flight", manyUploads, s.size, inFlight)
 		if p.name == "curl -Z" || p.name == "Node fetch" {
-			b.report.add(fmt.Sprintf("%s: `%s` by %s, wall", measure, fileClient, p.name), "< 1", part{Limit: 1, spread: quotient(ours.wall, p.wall)})
+			b.report.add(fmt.Sprintf("%s: `%s` by %s, wall", measure, picturesClient, p.name), "< 1", part{Limit: 1, spread: quotient(ours.wall, p.wall)})
 			continue
 		}
-		b.report.note(fmt.Sprintf("%s: `%s` by %s, wall / CPU", measure, fileClient, p.name), "%s / %s",
+		b.report.note(fmt.Sprintf("%s: `%s` by %s, wall / CPU", measure, picturesClient, p.name), "%s / %s",
 			joined([]part{{spread: quotient(ours.wall, p.wall)}}), joined([]part{{spread: quotient(ours.cpu, p.cpu)}}))
 	}
 	return nil
 }
 
-// compareOne uploads one small picture by a process.
-func (b *bench) compareOne(server *server, protocol, base string) error {
-	s := b.samples[0]
-	programs, err := b.installed([]*program{
-		{name: "zoompic upload", command: b.zoompicUpload},
-		{name: "curl", command: b.curl},
-	})
+// compareOne uploads one small picture by a process that trusts one certificate, and by one that trusts those of the machine
+// too: reading them may take longer than the upload.
+func (b *bench) compareOne(server *server) error {
+	everybody := filepath.Join(b.dir, "roots.pem")
+	machine, err := os.ReadFile(machineRoots)
+	if err != nil {
+		b.report.leaveOut("one upload with the machine's own certificates: %v", err)
+	}
+	own, err := os.ReadFile(certFile(b.dir))
 	if err != nil {
 		return err
 	}
-	if err := takeTurns(programs, 5*b.rounds, server, base, s, 1); err != nil {
+	if err := os.WriteFile(everybody, append(own, machine...), 0o644); err != nil {
 		return err
 	}
-	ours := programs[0]
-	for _, p := range programs[1:] {
-		b.report.add(fmt.Sprintf("process, one picture of %s, %s: `%s` by %s, wall", s.size, protocol, ours.name, p.name), "≤ 0.6",
-			part{Limit: 0.6, spread: quotient(ours.wall, p.wall)})
+	for _, protocol := range []struct{ name, base string }{{"HTTP/1.1", server.H1}, {"HTTP/2", server.H2}} {
+		alone, err := b.compareWithCurl(server, protocol.base, trust{certFile(b.dir), b.dir})
+		if err != nil {
+			return err
+		}
+		measure := fmt.Sprintf("process, one picture of %s, %s", b.samples[0].size, protocol.name)
+		if len(alone) > 1 {
+			b.report.add(measure+": `zoompic upload` by curl, wall", "≤ 0.6", part{Limit: 0.6, spread: quotient(alone[0].wall, alone[1].wall)})
+		}
+		b.noteProcesses(measure, alone)
+		if machine == nil {
+			continue
+		}
+		withRoots, err := b.compareWithCurl(server, protocol.base, trust{everybody, filepath.Dir(machineRoots)})
+		if err != nil {
+			return err
+		}
+		b.noteProcesses(measure+", reading the machine's certificates", withRoots)
 	}
-	b.report.note(fmt.Sprintf("process, one picture of %s, %s: `%s`", s.size, protocol, ours.name), "%.1f ms wall, %.1f ms CPU",
-		spreadOf(ours.wall).Median*1000, spreadOf(ours.cpu).Median*1000)
 	return nil
+}
+
+// machineRoots is where Debian and its kin keep the certificates that everybody trusts.
+const machineRoots = "/etc/ssl/certs/ca-certificates.crt"
+
+// trust is which certificates a process reads.
+type trust struct{ file, dir string }
+
+func (b *bench) compareWithCurl(server *server, base string, t trust) ([]*program, error) {
+	programs, err := b.installed([]*program{
+		{name: "zoompic upload", command: func(base string, s *sample) *exec.Cmd {
+			cmd := exec.Command(b.zoompic, "upload", user, s.path)
+			cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+t.file, "SSL_CERT_DIR="+t.dir, "ZOOM_BASE_URL="+base, "ZOOM_ACCESS_TOKEN="+token)
+			return cmd
+		}},
+		{name: "curl", command: func(base string, s *sample) *exec.Cmd {
+			return exec.Command("curl", append(curlFlags(base, s, t.file), "--capath", t.dir, "--silent", "--show-error")...)
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return programs, takeTurns(programs, 5*b.rounds, server, base, b.samples[0], 1)
+}
+
+func (b *bench) noteProcesses(measure string, programs []*program) {
+	for _, p := range programs {
+		b.report.note(measure+": "+p.name, "%.1f ms wall, %.1f ms CPU", 1000*spreadOf(p.wall).Median, 1000*spreadOf(p.cpu).Median)
+	}
 }
 
 // installed returns the programs that are on this machine.
@@ -166,6 +207,13 @@ func uploadMany(args []string) error {
 	n := flags.Int("n", 1, "how often")
 	flags.Parse(args)
 
+	if *name == picturesClient {
+		client, err := newClient(*base, zoomclient.WithExpectContinue(-1))
+		if err != nil {
+			return err
+		}
+		return uploadAll(context.Background(), client, *n, inFlight, func() (zoomclient.Picture, error) { return zoomclient.LoadPicture(*path) })
+	}
 	client, err := findClient(*name)
 	if err != nil {
 		return err
@@ -181,9 +229,27 @@ func uploadMany(args []string) error {
 	return atOnce(inFlight, *n, upload)
 }
 
+// uploadAll makes open's picture that of n users by UploadPictures, and returns the first failure.
+func uploadAll(ctx context.Context, client *zoomclient.Client, n, workers int, open func() (zoomclient.Picture, error)) error {
+	uploads := func(yield func(zoomclient.Upload) bool) {
+		for i := range n {
+			if !yield(zoomclient.Upload{UserID: fmt.Sprintf("user%d@example.com", i), Open: open}) {
+				return
+			}
+		}
+	}
+	for outcome := range client.UploadPictures(ctx, uploads, workers) {
+		if outcome.Err != nil {
+			return outcome.Err
+		}
+	}
+	return nil
+}
+
 // atOnce makes n uploads, some at once, and returns the first failure.
 func atOnce(workers, n int, upload uploader) error {
 	ctx, fail := context.WithCancelCause(context.Background())
+	defer fail(nil)
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range workers {
@@ -199,25 +265,21 @@ func atOnce(workers, n int, upload uploader) error {
 	return context.Cause(ctx)
 }
 
-func (b *bench) zoompicUpload(base string, s *sample) *exec.Cmd {
-	cmd := exec.Command(b.zoompic, "upload", user, s.path)
-	cmd.Env = append(os.Environ(), "ZOOM_BASE_URL="+base, "ZOOM_ACCESS_TOKEN="+token)
-	return cmd
-}
-
-func (b *bench) curl(base string, s *sample) *exec.Cmd {
-	return b.curlTo(pictureURL(base), s)
-}
-
+// curlMany names every upload on its own: over a range of URLs, curl sends a form's file once only.
 func (b *bench) curlMany(base string, s *sample) *exec.Cmd {
-	users := fmt.Sprintf("%s/users/user[1-%d]@example.com/picture", base, manyUploads)
-	return b.curlTo(users, s, "-Z", "--parallel-max", fmt.Sprint(inFlight))
+	flags := []string{"--parallel", "--parallel-max", fmt.Sprint(inFlight), "--silent", "--show-error"}
+	for i := range manyUploads {
+		if i > 0 {
+			flags = append(flags, "--next")
+		}
+		flags = append(flags, curlFlags(base, s, certFile(b.dir))...)
+	}
+	return exec.Command("curl", flags...)
 }
 
-func (b *bench) curlTo(url string, s *sample, flags ...string) *exec.Cmd {
-	flags = append(flags, "--silent", "--show-error", "--fail", "--cacert", certFile(b.dir), "--output", "/dev/null",
-		"--header", "Authorization: Bearer "+token, "--form", "pic_file=@"+s.path)
-	return exec.Command("curl", append(flags, url)...)
+func curlFlags(base string, s *sample, cert string) []string {
+	return []string{"--fail", "--cacert", cert, "--output", "/dev/null",
+		"--header", "Authorization: Bearer " + token, "--form", "pic_file=@" + s.path, pictureURL(base)}
 }
 
 func (b *bench) nodeFetch(base string, s *sample) *exec.Cmd {

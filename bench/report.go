@@ -10,12 +10,12 @@ import (
 
 // A report is what a run found, as it is printed and as it is saved.
 type report struct {
-	Machine string  `json:"machine"`
-	Rounds  int     `json:"rounds"`
-	Seconds float64 `json:"seconds"`
-	Goals   []goal  `json:"goals"`
-	Wire    []cell  `json:"wire"`
-	Notes   []note  `json:"notes"`    // measured, without a goal
+	Machine string   `json:"machine"`
+	Rounds  int      `json:"rounds"`
+	Seconds float64  `json:"seconds"`
+	Goals   []goal   `json:"goals"`
+	Wire    []cell   `json:"wire"`
+	Notes   []note   `json:"notes"`    // measured, without a goal
 	LeftOut []string `json:"left_out"` // not measured, and why
 }
 
@@ -107,26 +107,39 @@ func (r *report) print(w io.Writer) {
 
 // printWire shows every client against raw: wall × / processor time × / bytes allocated an upload.
 func (r *report) printWire(w io.Writer) {
-	var protocol, client string
-	for _, c := range r.Wire {
+	var protocol string
+	for i, c := range r.Wire {
 		if c.Protocol != protocol {
 			protocol = c.Protocol
-			fmt.Fprintf(w, "\n| %s: wall × / client CPU × / bytes an upload |", protocol)
+			fmt.Fprintf(w, "\n| %s, against raw: wall / client CPU / bytes an upload |", protocol)
 			for _, size := range sizes {
 				fmt.Fprintf(w, " %s |", size.name)
 			}
-			fmt.Fprint(w, "\n|---|---|---|---|")
-			client = ""
+			fmt.Fprintln(w, "\n|---|"+strings.Repeat("---|", len(sizes)))
 		}
-		if c.Client != client {
-			client = c.Client
-			fmt.Fprintf(w, "\n| %s |", client)
+		if i > 0 && r.Wire[i-1].Client == c.Client && r.Wire[i-1].Protocol == c.Protocol {
+			continue // in the line of that one
 		}
-		fmt.Fprintf(w, " %.2f / %.2f / %s |", c.Wall.Median, c.CPU.Median, bytesText(c.Bytes))
-	}
-	if len(r.Wire) > 0 {
+		fmt.Fprintf(w, "| %s |", c.Client)
+		for _, size := range sizes {
+			if c := r.cell(c.Client, c.Protocol, size.name); c != nil {
+				fmt.Fprintf(w, " %.2f / %.2f / %s |", c.Wall.Median, c.CPU.Median, bytesText(c.Bytes))
+			} else {
+				fmt.Fprint(w, " |")
+			}
+		}
 		fmt.Fprintln(w)
 	}
+}
+
+// cell is what a client did over a protocol at a size, or nil.
+func (r *report) cell(client, protocol, size string) *cell {
+	for i := range r.Wire {
+		if c := &r.Wire[i]; c.Client == client && c.Protocol == protocol && c.Size == size {
+			return c
+		}
+	}
+	return nil
 }
 
 func joined(parts []part) string {

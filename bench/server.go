@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -39,7 +40,8 @@ type server struct {
 // A tally is what the discarding server took since it was last asked.
 type tally struct {
 	Bytes    int64
-	Arrivals []time.Time // of the requests whose body came whole, in order
+	HTTP2    int         // how many came over it
+	Arrivals []time.Time // of the requests whose body came whole, in no order
 }
 
 // startServer starts a server process. It ends with stop, or with this process. rate is the fake's limit; 0: none.
@@ -133,7 +135,7 @@ func serve(args []string) error {
 			return err
 		}
 		*l.url = l.scheme + "://" + listener.Addr().String() + l.path
-		srv := &http.Server{Handler: l.handler}
+		srv := &http.Server{Handler: l.handler, ErrorLog: log.New(io.Discard, "", 0)} // of handshakes that a client gave up
 		if l.scheme == "https" {
 			srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: l.protocols}
 			if len(l.protocols) == 1 {
@@ -166,6 +168,7 @@ func (d *discarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	d.mu.Lock()
 	d.tally.Bytes += n
+	d.tally.HTTP2 += r.ProtoMajor - 1 // 1 or 2
 	d.tally.Arrivals = append(d.tally.Arrivals, arrival)
 	d.mu.Unlock()
 	w.Header().Set("Content-Location", "https://example.com/picture")

@@ -87,7 +87,7 @@ func (b *bench) measureClients(base string, s *sample) ([]*cell, error) {
 	var cells []*cell
 	var uploads []uploader
 	for _, c := range clients {
-		if c.size != "" && c.size != s.size {
+		if !c.measured(s) {
 			continue
 		}
 		upload, err := c.open(base, s)
@@ -142,62 +142,42 @@ func ratio(a, b *cell, value func(testing.BenchmarkResult) float64) spread {
 }
 
 func (b *bench) addWireGoals() {
-	picture := func(limits ...float64) func(*cell) float64 {
-		return func(c *cell) float64 {
-			for i, size := range sizes {
-				if size.name == c.Size {
-					return limits[i]
-				}
-			}
-			return 0
-		}
-	}
+	r := &b.report
 	wall := func(c *cell) spread { return c.Wall }
 	cpu := func(c *cell) spread { return c.CPU }
 	for _, g := range []struct {
 		client, protocol, wanted string
-		limit                    func(*cell) float64
+		limits                   [3]float64 // by size
 	}{
-		{pictureClient, "HTTP/1.1", "≤ 0.75 / 1.00 / 1.00", picture(0.75, 1, 1)},
-		{pictureClient, "HTTP/2", "≤ 1.05", picture(1.05, 1.05, 1.05)},
-		{fileClient, "HTTP/1.1", "≤ 1.00 / 1.15 / 1.30", picture(1, 1.15, 1.3)},
-		{fileClient, "HTTP/2", "≤ 1.00 / 1.15 / 1.30", picture(1, 1.15, 1.3)},
+		{pictureClient, "HTTP/1.1", "≤ 0.75 / 1.00 / 1.00", [3]float64{0.75, 1, 1}},
+		{pictureClient, "HTTP/2", "≤ 1.05", [3]float64{1.05, 1.05, 1.05}},
+		{fileClient, "HTTP/1.1", "≤ 1.00 / 1.15 / 1.30", [3]float64{1, 1.15, 1.3}},
+		{fileClient, "HTTP/2", "≤ 1.00 / 1.15 / 1.30", [3]float64{1, 1.15, 1.3}},
 	} {
-		b.report.add(fmt.Sprintf("`%s`, %s, wall by raw", g.client, g.protocol), g.wanted, b.parts(g.client, g.protocol, g.limit, wall)...)
-		b.report.add(fmt.Sprintf("`%s`, %s, client CPU by raw", g.client, g.protocol), g.wanted, b.parts(g.client, g.protocol, g.limit, cpu)...)
+		r.add(fmt.Sprintf("`%s`, %s, wall by raw", g.client, g.protocol), g.wanted, r.parts(g.client, g.protocol, g.limits, wall)...)
+		r.add(fmt.Sprintf("`%s`, %s, client CPU by raw", g.client, g.protocol), g.wanted, r.parts(g.client, g.protocol, g.limits, cpu)...)
 	}
-	if small := b.cell(pictureClient, "HTTP/1.1", "20 KB"); small != nil {
-		b.report.add("an upload of 20 KB from memory, HTTP/1.1", "≤ 5 KB, ≤ 60 allocations",
-			part{Limit: 5000, Unit: " bytes", spread: once(small.Bytes)}, part{Limit: 60, Unit: " allocations", spread: once(small.Allocs)})
-	}
+	small := r.cell(pictureClient, "HTTP/1.1", sizes[0].name)
+	r.add("an upload of 20 KB from memory, HTTP/1.1", "≤ 5 KB, ≤ 60 allocations",
+		part{Limit: 5000, Unit: " bytes", spread: once(small.Bytes)}, part{Limit: 60, Unit: " allocations", spread: once(small.Allocs)})
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
-		for _, peer := range clients[4:] {
-			b.report.add(fmt.Sprintf("`%s` by %s, %s, wall", fileClient, peer.name, protocol), "< 1",
-				b.parts(fileClient, protocol, func(*cell) float64 { return 1 }, func(c *cell) spread {
-					return ratio(c, b.cell(peer.name, protocol, c.Size), wallOf)
-				})...)
+		for _, peer := range clients {
+			if !peer.peer {
+				continue
+			}
+			byPeer := func(c *cell) spread { return ratio(c, r.cell(peer.name, protocol, c.Size), wallOf) }
+			r.add(fmt.Sprintf("`%s` by %s, %s, wall", fileClient, peer.name, protocol), "< 1", r.parts(fileClient, protocol, [3]float64{1, 1, 1}, byPeer)...)
 		}
 	}
 }
 
 // parts are the numbers of one client over one protocol, by size.
-func (b *bench) parts(client, protocol string, limit func(*cell) float64, value func(*cell) spread) []part {
+func (r *report) parts(client, protocol string, limits [3]float64, value func(*cell) spread) []part {
 	var parts []part
-	for _, size := range sizes {
-		if c := b.cell(client, protocol, size.name); c != nil {
-			parts = append(parts, part{Of: size.name, Limit: limit(c), spread: value(c)})
-		}
+	for i, size := range sizes {
+		parts = append(parts, part{Of: size.name, Limit: limits[i], spread: value(r.cell(client, protocol, size.name))})
 	}
 	return parts
-}
-
-func (b *bench) cell(client, protocol, size string) *cell {
-	for i := range b.report.Wire {
-		if c := &b.report.Wire[i]; c.Client == client && c.Protocol == protocol && c.Size == size {
-			return c
-		}
-	}
-	return nil
 }
 
 // measureChecks times what NewPicture does with the largest pictures.
