@@ -22,7 +22,10 @@ const (
 // decodeAnswer reads an answer: status first, then a bounded part of the body, whatever its type says. failure is nil if
 // the answer reports success; secret is hidden where the answer repeats it; err says that the body could not be read to its end or bound.
 func decodeAnswer(resp *http.Response, secret string) (failure *Error, err error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	var body []byte
+	if resp.Body != http.NoBody {
+		body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	}
 	body = []byte(hide(string(body), secret))
 	content := decodeBody(body)
 	if isSuccess(resp.StatusCode) && !content.reportsFailure() && !isMarkup(body) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 )
 
@@ -15,7 +14,7 @@ type Client struct {
 	tokens     TokenSource
 	base       *url.URL
 	server     string // base, ending in a slash, as the generated code wants it
-	http       *http.Client
+	courier    courier
 	agent      string
 	retry      Retry
 	limiter    Limiter // nil: not paced
@@ -41,7 +40,7 @@ func New(tokens TokenSource, opts ...Option) (*Client, error) {
 		tokens:     tokens,
 		base:       config.base,
 		server:     config.base.String() + "/",
-		http:       config.http,
+		courier:    config.courier,
 		agent:      userAgent(config.product),
 		retry:      config.retry,
 		limiter:    config.limiter,

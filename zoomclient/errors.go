@@ -171,9 +171,9 @@ func (e *tokenError) Unwrap() error        { return e.cause }
 
 // A noAnswer is an attempt that ended without a usable answer.
 type noAnswer struct {
-	cause error
-	begun bool // the request's header was written
-	whole bool // the transport took every byte of the request's body
+	cause  error
+	whole  bool // the server may have every byte
+	broken bool // it broke off while the picture was sent
 }
 
 func (e *noAnswer) Error() string { return causeText(e.cause) }

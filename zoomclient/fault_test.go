@@ -46,6 +46,7 @@ type faultCase struct {
 	protocol string
 	endpoint string // picture or token
 	warm     bool   // on a connection that has served a request
+	small    bool   // a picture that is sent from one buffer
 	fault    fault
 	count    int
 	want     effect
@@ -74,6 +75,9 @@ func (c faultCase) String() string {
 	if c.warm {
 		name += ", warm"
 	}
+	if c.small {
+		name += ", small"
+	}
 	return fmt.Sprintf("%s/x%d", name, c.count)
 }
 
@@ -93,32 +97,35 @@ type world struct {
 	picture, token *faultServer
 	client         *Client
 	log            bytes.Buffer
-	file           string // the picture's, in a folder whose name is a secret too
+	file           testPicture
 }
 
 const canaryPath = "canary-path-5Tn8"
 
-// pictureFile is the picture of all cases, larger than what the buffers of a connection hold. TestMain removes it.
-var pictureFile = sync.OnceValues(func() (path string, err error) {
+// A testPicture is a file in a folder whose name is a secret. TestMain removes it.
+type testPicture struct {
+	path   string
+	digest [32]byte
+}
+
+var (
+	smallPicture = sync.OnceValues(func() (testPicture, error) { return writePicture("small.jpg", 0) })
+	// largePictureFile is more than what the buffers of a connection hold.
+	largePictureFile = sync.OnceValues(func() (testPicture, error) { return writePicture("large.jpg", 300_000) })
+)
+
+func writePicture(name string, more int) (testPicture, error) {
 	data, err := os.ReadFile("../examples/ada.jpg")
 	if err != nil {
-		return "", err
+		return testPicture{}, err
 	}
-	path = filepath.Join(pictureFolder, canaryPath, "ada.jpg")
+	data = append(data, bytes.Repeat([]byte("x"), more)...)
+	path := filepath.Join(pictureFolder, canaryPath, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", err
+		return testPicture{}, err
 	}
-	return path, os.WriteFile(path, append(data, bytes.Repeat([]byte("behind the end "), 20_000)...), 0o600)
-})
-
-var pictureDigest = sync.OnceValues(func() ([32]byte, error) {
-	path, err := pictureFile()
-	if err != nil {
-		return [32]byte{}, err
-	}
-	data, err := os.ReadFile(path)
-	return sha256.Sum256(data), err
-})
+	return testPicture{path, sha256.Sum256(data)}, os.WriteFile(path, data, 0o600)
+}
 
 var pictureFolder string
 
@@ -136,6 +143,7 @@ func TestMain(m *testing.M) {
 func newWorld(t *testing.T, protocol string, opts ...Option) *world {
 	t.Helper()
 	w := &world{t: t}
+	var err error
 	serves := func(answer func(*faultServer, *http.Request, []byte) reply) *faultServer {
 		return &faultServer{t: t, answer: answer}
 	}
@@ -166,26 +174,27 @@ func newWorld(t *testing.T, protocol string, opts ...Option) *world {
 		time.Sleep(time.Hour)
 	})
 
-	standard, err := newHTTPClient()
+	w.transport, err = newTransport()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.transport = standard.Transport.(hideLocation).next.(*http.Transport)
 	w.transport.DialContext = w.network.DialContext
 	w.transport.Proxy = nil
-	w.transport.TLSClientConfig = tlsClientConfig()
+	w.transport.TLSClientConfig.RootCAs = certificates().roots
+	w.transport.TLSClientConfig.CurvePreferences = quickCurves
 	if protocol == http1 {
 		w.transport.Protocols = &http.Protocols{}
 		w.transport.Protocols.SetHTTP1(true)
 	}
 	logger := slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug - 8}))
+	standard := &http.Client{Transport: w.transport}
 	opts = append([]Option{WithHTTPClient(standard), WithLimiter(nil), WithLogger(logger)}, opts...)
 	w.client, err = New(&ServerToServer{AccountID: "account", ClientID: "client", ClientSecret: canarySecret, HTTPClient: standard}, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	w.file, err = pictureFile()
+	w.file, err = largePictureFile()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +204,7 @@ func newWorld(t *testing.T, protocol string, opts ...Option) *world {
 func basicAuth(req *http.Request) (string, string, bool) { return req.BasicAuth() }
 
 func (w *world) upload(ctx context.Context) (Result, error) {
-	return w.client.UploadFile(ctx, "ada@example.com", w.file)
+	return w.client.UploadFile(ctx, "ada@example.com", w.file.path)
 }
 
 // settle waits until the transport has given up its idle connections, and what it found dead. Nothing may be left then, no
@@ -212,12 +221,8 @@ func (w *world) settle() {
 func (w *world) holdLedger(result Result, err error) {
 	w.t.Helper()
 	synctest.Wait() // for what the servers still write down
-	want, loadErr := pictureDigest()
-	if loadErr != nil {
-		w.t.Fatal(loadErr)
-	}
 	for _, digest := range w.picture.commits {
-		if digest != want {
+		if digest != w.file.digest {
 			w.t.Error("another picture was stored")
 		}
 	}
@@ -274,6 +279,12 @@ func TestFaultMatrix(t *testing.T) {
 
 func (c faultCase) run(t *testing.T) {
 	w := newWorld(t, c.protocol)
+	if c.small {
+		var err error
+		if w.file, err = smallPicture(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	struck := w.picture
 	if c.endpoint == "token" {
 		struck = w.token

@@ -179,10 +179,33 @@ func pictureCases() (cases []faultCase) {
 			if row.stage != atAccept && row.stage != atHandshake && row.stage != atOpen && row.action != answers1 {
 				c.warm = true
 				cases = append(cases, c)
+				c.warm = false
+			}
+			if small, ok := c.withSmallPicture(); ok {
+				cases = append(cases, small)
 			}
 		}
 	}
 	return cases
+}
+
+// withSmallPicture is the same fault for a picture that is sent in one piece: from the request's head on, all of it may have
+// arrived. ok is false where the fault is none for such a picture.
+func (c faultCase) withSmallPicture() (small faultCase, ok bool) {
+	c.small = true
+	switch c.fault.stage {
+	case atOpen:
+		return c, false // whether the head was written by then is a matter of chance
+	case atHead, atBody:
+		if c.fault.action == answers1 || c.fault.after > 20_000 {
+			return c, false // an answer to a request that is whole
+		}
+		c.want.whole = true
+		if c.want.lasts == stallLasts {
+			c.want.lasts = whole // there is nothing left to stall
+		}
+	}
+	return c, true
 }
 
 // tokenFaults are the faults of the token endpoint. None of them costs a request for the picture.

@@ -6,11 +6,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -209,3 +212,58 @@ func TestGzipBomb(t *testing.T) {
 		}
 	})
 }
+
+// TestBuffersAreRecycledSafely: uploads that are cancelled at any moment share a few buffers with others. What arrives is whole
+// and belongs to its user; the race detector watches who still reads what is written anew.
+func TestBuffersAreRecycledSafely(t *testing.T) {
+	var arrived atomic.Int64
+	onBoth(t, func(w http.ResponseWriter, r *http.Request) {
+		form, err := r.MultipartReader()
+		if err != nil {
+			return
+		}
+		part, err := form.NextRawPart()
+		if err != nil {
+			return // cancelled
+		}
+		data, err := io.ReadAll(part)
+		if err == nil && !bytes.Equal(data, pictureOfUser(r.URL.Path)) {
+			t.Errorf("%s: somebody else's bytes arrived", r.URL.Path)
+		}
+		if err == nil {
+			arrived.Add(1)
+		}
+		w.WriteHeader(http.StatusCreated)
+	}, func(t *testing.T, client *Client, server *httptest.Server) {
+		arrived.Store(0)
+		client.retry.MaxAttempts, client.retry.MinDelay = 5, time.Millisecond // a connection that is being made may end with who asked for it
+		var uploads sync.WaitGroup
+		for worker := range 8 {
+			uploads.Go(func() {
+				for i := range 60 {
+					user := fmt.Sprintf("%d-%d", worker, i)
+					pic, err := UncheckedPicture(pictureOfUser("/v2/users/"+user+"/picture"), "image/png")
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					ctx, cancel := context.WithCancel(t.Context())
+					if i%2 == 1 {
+						time.AfterFunc(rand.N(3*time.Millisecond), cancel)
+					}
+					if _, err := client.UploadPicture(ctx, user, pic); err != nil && ctx.Err() == nil {
+						t.Errorf("%s: %v", user, err)
+					}
+					cancel()
+				}
+			})
+		}
+		uploads.Wait()
+		if arrived.Load() < 8*30 {
+			t.Errorf("only %d pictures arrived", arrived.Load())
+		}
+	})
+}
+
+// pictureOfUser is as long as a buffer allows and the same nowhere else.
+func pictureOfUser(path string) []byte { return bytes.Repeat([]byte(path+" "), 60_000/len(path+" ")) }

@@ -2,6 +2,7 @@ package zoomclient
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -44,7 +45,7 @@ type Option func(*config) error
 
 type config struct {
 	base       *url.URL
-	http       *http.Client
+	courier    courier
 	product    string
 	retry      Retry
 	limiter    Limiter
@@ -65,9 +66,9 @@ func newConfig(opts []Option) (config, error) {
 		err = errors.Join(err, opt(&config))
 	}
 	config.retry = config.retry.withDefaults()
-	if config.http == nil {
-		client, clientErr := newHTTPClient()
-		config.http, err = client, errors.Join(err, clientErr)
+	if config.courier.transport == nil {
+		courier, courierErr := newCourier()
+		config.courier, err = courier, errors.Join(err, courierErr)
 	}
 	return config, err
 }
@@ -83,13 +84,14 @@ func WithBaseURL(base string) Option {
 	}
 }
 
-// WithHTTPClient sends by client. It is copied, never changed; redirects stay off. Tracing and proxies go in its Transport.
+// WithHTTPClient sends by client's Transport, within its Timeout. The client is never changed; its Jar and CheckRedirect are
+// not used, for no cookie is kept and no redirect followed. Tracing and proxies go in its Transport.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
 			return errors.New("zoom: WithHTTPClient needs a client")
 		}
-		c.http = withoutRedirects(client)
+		c.courier = courierOf(client)
 		return nil
 	}
 }
@@ -186,18 +188,21 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
-// newHTTPClient is the client used where the caller hands in none.
-func newHTTPClient() (*http.Client, error) {
+// newTransport is what sends where the caller hands in no client.
+func newTransport() (*http.Transport, error) {
 	if err := checkProxyEnv(); err != nil {
 		return nil, err
 	}
-	return withoutRedirects(&http.Client{Transport: &http.Transport{
+	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		OnProxyConnectResponse: proxyAnswer,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:      true, // a DialContext alone would turn HTTP/2 off
+		// Records of full size from the first byte on: a picture is no page that somebody waits to see the top of.
+		TLSClientConfig:        &tls.Config{DynamicRecordSizingDisabled: true},
+		ForceAttemptHTTP2:      true, // a DialContext or a TLSClientConfig alone would turn HTTP/2 off
 		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConnsPerHost:    64, // the default of 2 makes a handshake for most uploads of a busy client
+		MaxIdleConnsPerHost:    64,                  // the default of 2 makes a handshake for most uploads of a busy client
+		WriteBufferSize:        maxBuffered + 4<<10, // a buffered form and its header
 		IdleConnTimeout:        90 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 256 << 10,
@@ -205,35 +210,46 @@ func newHTTPClient() (*http.Client, error) {
 		// Without these every attempt on HTTP/2 would go to the one connection, long after it has died in silence. Found dead
 		// within 15 seconds, it is gone before an attempt is given up.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second, WriteByteTimeout: 15 * time.Second},
-	}}), nil
+	}, nil
 }
 
-// withoutRedirects returns a copy of client that hands a redirect back as the answer.
-func withoutRedirects(client *http.Client) *http.Client {
-	safe := *client
-	safe.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	safe.Transport = hideLocation{client.Transport}
-	return &safe
+// A courier makes single requests: by a transport alone, for a transport follows no redirect and keeps no cookie.
+type courier struct {
+	transport http.RoundTripper
+	timeout   time.Duration // the caller's own; 0: none
 }
 
-// hideLocation keeps Location from net/http, which fails on a malformed one before it asks CheckRedirect: the status would be lost.
-type hideLocation struct{ next http.RoundTripper }
+func newCourier() (courier, error) {
+	transport, err := newTransport()
+	return courier{transport: transport}, err
+}
 
-func (t hideLocation) RoundTrip(req *http.Request) (*http.Response, error) {
-	next := t.next
-	if next == nil {
-		next = http.DefaultTransport
+func courierOf(client *http.Client) courier {
+	if client.Transport == nil {
+		return courier{http.DefaultTransport, client.Timeout}
 	}
-	resp, err := next.RoundTrip(req)
-	if resp != nil {
-		resp.Header.Del("Location")
+	return courier{client.Transport, client.Timeout}
+}
+
+// bound is limit, or the caller's own timeout if that is shorter.
+func (c courier) bound(limit time.Duration) time.Duration {
+	if c.timeout > 0 {
+		return min(limit, c.timeout)
+	}
+	return limit
+}
+
+// do makes one request. A nil error comes with an answer whose body has to be closed.
+func (c courier) do(req *http.Request) (*http.Response, error) {
+	resp, err := c.transport.RoundTrip(req)
+	if err == nil && resp == nil {
+		err = errors.New("the transport gave neither answer nor error")
 	}
 	return resp, err
 }
 
-// CloseIdleConnections lets http.Client.CloseIdleConnections reach the transport.
-func (t hideLocation) CloseIdleConnections() {
-	if closer, ok := t.next.(interface{ CloseIdleConnections() }); ok {
-		closer.CloseIdleConnections()
-	}
+// knowsBuffers reports whether requests go out by a transport of net/http itself.
+func (c courier) knowsBuffers() bool {
+	_, ok := c.transport.(*http.Transport)
+	return ok
 }

@@ -57,8 +57,8 @@ func TestCallersClientIsNotChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if mine.Transport != before.Transport || mine.CheckRedirect != nil || client.http.Timeout != time.Hour || client.http.CheckRedirect == nil {
-		t.Error("the caller's client was changed, or not copied")
+	if mine.Transport != before.Transport || mine.CheckRedirect != nil || client.courier.timeout != time.Hour {
+		t.Error("the caller's client was changed, or its timeout lost")
 	}
 }
 

@@ -193,6 +193,12 @@ func (p Picture) TrailingBytes() int64 { return p.Size() - int64(p.get().end) }
 // SHA256 returns the digest of the bytes, computed at every call: that costs more than sending them.
 func (p Picture) SHA256() [32]byte { return sha256.Sum256(p.get().data) }
 
+// WriteTo writes the bytes to w.
+func (p Picture) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(p.bytes())
+	return int64(n), err
+}
+
 func (p Picture) bytes() []byte { return p.get().data }
 
 // fileName is the constant that the form's part is called: Zoom refuses a part without one (seen by ZoomNet).

@@ -318,6 +318,30 @@ func TestLoadPicture(t *testing.T) {
 	}
 }
 
+func TestPictureWritesItself(t *testing.T) {
+	t.Parallel()
+	data := smallPNGFile(t)
+	pic, err := NewPicture(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if n, err := pic.WriteTo(&out); err != nil || n != pic.Size() || !bytes.Equal(out.Bytes(), data) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	full := errors.New("the disk is full")
+	if n, err := pic.WriteTo(&fullWriter{room: 10, err: full}); n != 10 || err != full {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+type fullWriter struct {
+	room int
+	err  error
+}
+
+func (w *fullWriter) Write([]byte) (int, error) { return w.room, w.err }
+
 func TestUncheckedPicture(t *testing.T) {
 	t.Parallel()
 	data := []byte("anything")

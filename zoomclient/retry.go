@@ -19,7 +19,7 @@ func (u *upload) decide(err error) (delay time.Duration, again bool) {
 	lost, unanswered := errors.AsType[*noAnswer](err)
 	if unanswered {
 		u.unconfirmed = u.unconfirmed || lost.whole
-		u.expect = u.expect || lost.begun && !lost.whole
+		u.expect = u.expect || lost.broken
 	}
 	_, tooLong := errors.AsType[*longLimit](err)
 	switch {

@@ -38,15 +38,15 @@ type ServerToServer struct {
 	AccountID, ClientID, ClientSecret string
 
 	TokenURL   string       // default [DefaultTokenURL]; https, except on loopback
-	HTTPClient *http.Client // default: bounded; it is copied, and never follows redirects
+	HTTPClient *http.Client // default: bounded; of this one the Transport and the Timeout are used
 
 	state *tokenState // behind a pointer, so that printing a copy needs no lock
 }
 
 type tokenState struct {
-	owner  *ServerToServer // a copy of a ServerToServer must not use its tokens
-	client *http.Client
-	turn   chan struct{} // holds an element while somebody reads or replaces what follows
+	owner   *ServerToServer // a copy of a ServerToServer must not use its tokens
+	courier courier
+	turn    chan struct{} // holds an element while somebody reads or replaces what follows
 
 	token   string
 	renewAt time.Time
@@ -81,7 +81,7 @@ func (s *ServerToServer) Refresh(ctx context.Context, rejected string) (string, 
 	if time.Now().Before(state.until) {
 		return "", state.failure
 	}
-	token, life, err := s.request(ctx, state.client)
+	token, life, err := s.request(ctx, state.courier)
 	switch {
 	case err == nil:
 		state.token, state.failure, state.until = token, nil, time.Time{}
@@ -109,14 +109,14 @@ func (s *ServerToServer) ready() (*tokenState, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	client, err := newHTTPClient()
+	courier, err := newCourier()
 	if s.HTTPClient != nil {
-		client, err = withoutRedirects(s.HTTPClient), nil
+		courier, err = courierOf(s.HTTPClient), nil
 	}
 	if err != nil {
 		return nil, &tokenError{message: strings.TrimPrefix(causeText(err), "zoom: "), cause: err}
 	}
-	s.state = &tokenState{owner: s, client: client, turn: make(chan struct{}, 1)}
+	s.state = &tokenState{owner: s, courier: courier, turn: make(chan struct{}, 1)}
 	return s.state, nil
 }
 
@@ -149,8 +149,9 @@ func (s *ServerToServer) tokenURL() string {
 }
 
 // request makes one request for a token, as Zoom wants it: the app's ID and secret in the header, the account in the body.
-func (s *ServerToServer) request(ctx context.Context, client *http.Client) (token string, life time.Duration, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, tokenTimeout, fmt.Errorf("the token endpoint did not answer within %v", tokenTimeout))
+func (s *ServerToServer) request(ctx context.Context, courier courier) (token string, life time.Duration, err error) {
+	limit := courier.bound(tokenTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the token endpoint did not answer within %v", limit))
 	defer cancel()
 	form := url.Values{"grant_type": {"account_credentials"}, "account_id": {s.AccountID}}.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.tokenURL(), strings.NewReader(form))
@@ -162,7 +163,7 @@ func (s *ServerToServer) request(ctx context.Context, client *http.Client) (toke
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", userAgent(""))
-	resp, err := client.Do(req)
+	resp, err := courier.do(req)
 	if err != nil {
 		return "", 0, tokenUnreachable(ctx, req.URL.Host, err)
 	}
@@ -185,9 +186,6 @@ func (s *ServerToServer) request(ctx context.Context, client *http.Client) (toke
 }
 
 func tokenUnreachable(ctx context.Context, host string, err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err
-	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}

@@ -218,16 +218,15 @@ func TestSoak(t *testing.T) {
 		go web.Serve(listen)
 
 		newClient := func(http2 bool) *Client {
-			standard, err := newHTTPClient()
+			transport, err := newTransport()
 			if err != nil {
 				t.Fatal(err)
 			}
-			transport := standard.Transport.(hideLocation).next.(*http.Transport)
 			transport.DialContext, transport.Proxy = memory.DialContext, nil
 			transport.Protocols = &http.Protocols{}
 			transport.Protocols.SetHTTP1(!http2)
 			transport.Protocols.SetUnencryptedHTTP2(http2)
-			client, err := New(server, WithBaseURL("http://127.0.0.1/v2"), WithHTTPClient(standard), WithLimiter(nil), WithRetry(Retry{MaxAttempts: 3, MaxWait: time.Hour}))
+			client, err := New(server, WithBaseURL("http://127.0.0.1/v2"), WithHTTPClient(&http.Client{Transport: transport}), WithLimiter(nil), WithRetry(Retry{MaxAttempts: 3, MaxWait: time.Hour}))
 			if err != nil {
 				t.Fatal(err)
 			}

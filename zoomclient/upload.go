@@ -66,8 +66,8 @@ func (u *upload) attempt(ctx context.Context) (Result, error) {
 	u.tries++
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	ctx, cancel := context.WithTimeoutCause(ctx, u.retry.AttemptTimeout, errAttemptTimeout)
-	defer cancel()
+	limit := time.AfterFunc(u.courier.bound(u.retry.AttemptTimeout), func() { stop(errAttemptTimeout) })
+	defer limit.Stop()
 
 	token, err := u.token(ctx)
 	if err != nil {
@@ -76,26 +76,27 @@ func (u *upload) attempt(ctx context.Context) (Result, error) {
 	if d, _ := u.pause.remaining(); d > 0 {
 		return Result{}, errPaused
 	}
-	body := newBody(u.pic, stop)
-	defer body.Close()
+	body := u.newBody(stop)
+	defer body.release()
 	req, err := u.newRequest(ctx, token, body)
 	if err != nil {
 		return Result{}, err
 	}
 	u.attempts++
-	resp, err := u.http.Do(req)
+	resp, err := u.courier.do(req)
 	if refusal, ok := errors.AsType[*Error](err); ok { // by a proxy
 		return Result{}, refusal
 	}
 	if err != nil {
 		return Result{}, body.noAnswer(ctx, err)
 	}
-	defer resp.Body.Close()
-
-	slow := time.AfterFunc(answerTimeout, func() { stop(errSlowAnswer) })
-	defer slow.Stop()
-	// On HTTP/2 the end of ctx alone does not wake a read while our own body waits for the server.
-	defer context.AfterFunc(ctx, func() { resp.Body.Close() })()
+	if resp.Body != http.NoBody {
+		defer resp.Body.Close()
+		slow := time.AfterFunc(answerTimeout, func() { stop(errSlowAnswer) })
+		defer slow.Stop()
+		// On HTTP/2 the end of ctx alone does not wake a read while our own body waits for the server.
+		defer context.AfterFunc(ctx, func() { resp.Body.Close() })()
+	}
 	return u.read(ctx, token, resp, body)
 }
 
@@ -167,7 +168,7 @@ func (u *upload) token(ctx context.Context) (string, error) {
 
 // read turns an answer into a result or an error.
 func (u *upload) read(ctx context.Context, token string, resp *http.Response, body *body) (Result, error) {
-	if isSuccess(resp.StatusCode) && (body.early.Load() || !body.whole()) {
+	if isSuccess(resp.StatusCode) && !body.isWhole(ctx) {
 		return Result{}, body.noAnswer(ctx, errEarlySuccess) // its body says nothing about a picture that Zoom did not have
 	}
 	failure, err := decodeAnswer(resp, token)

@@ -68,7 +68,7 @@ Exit codes: 0 done, 1 something failed, 2 usage or bad input, 3 credentials,
 	}
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print one JSON object a line")
 	root.PersistentFlags().BoolVarP(&c.verbose, "verbose", "v", false, "log every attempt to standard error")
-	root.AddCommand(c.upload(), c.sync(), c.check(), c.fake(), c.version())
+	root.AddCommand(c.upload(), c.sync(), c.check(), c.fit(), c.fake(), c.version())
 	return root
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zoompic/zoompic/zoomclient"
+	"github.com/zoompic/zoompic/zoomclient/portrait"
 )
 
 // Exit codes, as the help text lists them.
@@ -51,7 +52,12 @@ type outcome struct {
 	TrackingID string   `json:"tracking_id,omitempty"`
 	Attempts   int      `json:"attempts,omitempty"`
 	Verified   bool     `json:"verified,omitempty"`
+	GPS        bool     `json:"gps,omitempty"`       // it carries a position
+	NeedsFit   bool     `json:"needs_fit,omitempty"` // --fit would mend it
+	Out        string   `json:"out,omitempty"`
 	Failure    *failure `json:"error,omitempty"`
+
+	Fit *portrait.Report `json:"fit,omitempty"`
 }
 
 // A failure is an error that knows how the command ends.

@@ -22,6 +22,7 @@ var errTimeout = errors.New("the time given by --timeout is over")
 
 func (c *command) upload() *cobra.Command {
 	var account accountFlags
+	var fit fitFlags
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "upload USER FILE",
@@ -29,12 +30,16 @@ func (c *command) upload() *cobra.Command {
 		Long: `Make FILE the profile picture of USER.
 
 USER is a Zoom user ID, an email address, or "me" for the user whose token it is.
-FILE is a JPEG or PNG of at most 2 MB; "-" reads it from standard input.`,
+FILE is a JPEG or PNG of at most 2 MB; "-" reads it from standard input. With --fit
+it may be any photo: it is turned upright, scaled down and sent without metadata.`,
 		Example: "  zoompic upload ada@example.com ada.jpg\n  zoompic upload --fake ada@example.com examples/ada.jpg",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if timeout < 0 {
 				return errors.New("--timeout must not be negative")
+			}
+			if err := fit.check(); err != nil {
+				return err
 			}
 			ctx := cmd.Context()
 			limited, cancel := ctx, func() {}
@@ -42,22 +47,23 @@ FILE is a JPEG or PNG of at most 2 MB; "-" reads it from standard input.`,
 				limited, cancel = context.WithTimeoutCause(ctx, timeout, errTimeout)
 			}
 			defer cancel()
-			return c.uploadOne(limited, ctx, account, args[0], args[1])
+			return c.uploadOne(limited, ctx, account, fit, args[0], args[1])
 		},
 	}
 	account.register(cmd)
+	fit.registerChoice(cmd)
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "end after this long; 0 for no limit")
 	return cmd
 }
 
 // uploadOne checks what it is given, in the order a person would mend it, then uploads. Both contexts end the upload;
 // the end of interrupt is the user's.
-func (c *command) uploadOne(ctx, interrupt context.Context, account accountFlags, user, file string) error {
+func (c *command) uploadOne(ctx, interrupt context.Context, account accountFlags, fit fitFlags, user, file string) error {
 	o := outcome{User: user, File: file}
 	if err := zoomclient.CheckUserID(user); err != nil {
 		return c.fail(o, newFailure(exitUsage, fmt.Sprintf("%q", user), err))
 	}
-	pic, err := c.readPicture(ctx, file)
+	pic, err := c.preparePicture(ctx, file, fit, &o)
 	if err != nil {
 		exit := exitUsage
 		switch {
@@ -105,6 +111,9 @@ func (o *outcome) text(pic zoomclient.Picture) string {
 		fmt.Fprintf(&b, "%-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	line("file", "%s (%s)", printable(o.File), describe(pic))
+	if o.Fit != nil {
+		line("fitted", "%s", o.Fit)
+	}
 	line("user", "%s", o.User)
 	line("status", "%d %s", o.Status, http.StatusText(o.Status))
 	if o.Location != "" {
@@ -117,6 +126,23 @@ func (o *outcome) text(pic zoomclient.Picture) string {
 		line("verified", "the fake Zoom holds the same %s that were sent (SHA-256 %s…)", countBytes(o.Size), o.SHA256[:16])
 	}
 	return b.String()
+}
+
+// preparePicture reads the picture, and makes it fit if that is wanted.
+func (c *command) preparePicture(ctx context.Context, file string, fit fitFlags, o *outcome) (zoomclient.Picture, error) {
+	if fit.wanted {
+		pic, report, err := c.fitFile(ctx, file, fit.options)
+		if err == nil {
+			o.Fit = &report
+		}
+		return pic, err
+	}
+	pic, err := c.readPicture(ctx, file)
+	if err != nil {
+		return pic, withFitAdvice(file, err)
+	}
+	c.inspect(pic, o)
+	return pic, nil
 }
 
 // readPicture reads a file or standard input, which an interrupt must not leave waiting.

@@ -1,0 +1,202 @@
+package zoomclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http/httptrace"
+	"net/textproto"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxBuffered is the size of the largest form that is copied into one buffer, so that the request goes out in one write.
+	maxBuffered = 64 << 10
+	// stallTimeout ends an attempt whose body nobody takes. net/http has no timeout for that.
+	stallTimeout = 20 * time.Second
+	// maxInformational bounds the 1xx answers to one request. Zoom sends one, and that only where it was asked to.
+	maxInformational = 100
+)
+
+var (
+	errBodyClosed    = errors.New("zoom: the request body is closed")
+	errInformational = errors.New("the server sent too many 1xx answers")
+)
+
+// A body is the multipart form of one attempt, and how far it has gone.
+type body struct {
+	sender
+	contentType string
+	size        int64
+	begun       atomic.Bool // the request's header was written
+}
+
+// A sender gives the form to the transport. It has two kinds: streamed and buffered.
+type sender interface {
+	reader() io.ReadCloser
+	trace(*httptrace.ClientTrace)
+	// isWhole reports whether the transport has taken every byte, and that before the answer began. It may wait for the
+	// transport's word, until ctx ends.
+	isWhole(ctx context.Context) bool
+	// lost says of an attempt without an answer, whose header may have been written, whether the server may have every byte,
+	// and whether it broke off on the way.
+	lost(begun bool) (whole, broken bool)
+	release() // when the attempt is over
+}
+
+// withTrace has the transport say how far the request has gone.
+func (b *body) withTrace(ctx context.Context) context.Context {
+	informational := 0
+	trace := &httptrace.ClientTrace{
+		WroteHeaders: func() { b.begun.Store(true) },
+		Got1xxResponse: func(int, textproto.MIMEHeader) error {
+			if informational++; informational > maxInformational {
+				return errInformational
+			}
+			return nil
+		},
+	}
+	b.sender.trace(trace)
+	return httptrace.WithClientTrace(ctx, trace)
+}
+
+// noAnswer says how an attempt ended that was not answered: by the attempt's own end, if that came first.
+func (b *body) noAnswer(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	} else if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("the connection was given up for another request: %s", causeText(err)) // not this caller's context
+	}
+	whole, broken := b.lost(b.begun.Load())
+	return &noAnswer{cause: err, whole: whole, broken: broken}
+}
+
+// A streamed form is read from where head, picture and tail are.
+type streamed struct {
+	size  int64
+	taken atomic.Int64 // bytes that the transport has read
+	early atomic.Bool  // the answer began before it had read them all
+
+	mu     sync.Mutex // the transport may close the body while it reads
+	parts  [3][]byte  // what is left of head, picture and tail
+	closed bool
+	stall  *time.Timer
+}
+
+func newStreamed(head string, picture []byte, tail string, stop context.CancelCauseFunc) *streamed {
+	s := &streamed{
+		size:  int64(len(head) + len(picture) + len(tail)),
+		parts: [3][]byte{[]byte(head), picture, []byte(tail)},
+	}
+	s.stall = time.AfterFunc(stallTimeout, func() { stop(errStalled) })
+	s.stall.Stop() // until the first read: connecting has its own timeouts
+	return s
+}
+
+func (s *streamed) reader() io.ReadCloser { return s }
+
+// Read gives the transport what comes next.
+func (s *streamed) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, errBodyClosed
+	}
+	s.stall.Reset(stallTimeout)
+	for i := range s.parts {
+		if len(s.parts[i]) > 0 {
+			n := copy(p, s.parts[i])
+			s.parts[i] = s.parts[i][n:]
+			if s.taken.Add(int64(n)) == s.size {
+				s.stall.Stop()
+			}
+			return n, nil
+		}
+	}
+	s.stall.Stop()
+	return 0, io.EOF
+}
+
+// Close ends the form; the transport calls it, and every attempt.
+func (s *streamed) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.stall.Stop()
+	return nil
+}
+
+func (s *streamed) trace(t *httptrace.ClientTrace) {
+	count := t.Got1xxResponse
+	t.GotFirstResponseByte = func() { s.early.Store(!s.isTaken()) }
+	t.Got1xxResponse = func(status int, header textproto.MIMEHeader) error {
+		s.early.Store(false) // that byte was not yet the answer's
+		return count(status, header)
+	}
+}
+
+func (s *streamed) isTaken() bool                { return s.taken.Load() == s.size }
+func (s *streamed) isWhole(context.Context) bool { return s.isTaken() && !s.early.Load() }
+func (s *streamed) release()                     { s.Close() }
+
+func (s *streamed) lost(begun bool) (whole, broken bool) {
+	return s.isTaken(), !s.isTaken() && (begun || s.taken.Load() > 0)
+}
+
+// A buffered form is one piece, of a type that net/http knows: it then writes header and form at once. What it has read of
+// that type cannot be counted, so the transport's own word is taken: net/http's transports give it, others may not.
+type buffered struct {
+	data    *[maxBuffered]byte
+	size    int
+	written chan struct{} // closed when the transport is done with data
+	once    sync.Once
+	err     error // why it is done; set before written is closed
+}
+
+var buffers = sync.Pool{New: func() any { return new([maxBuffered]byte) }}
+
+func newBuffered(head string, picture []byte, tail string) *buffered {
+	b := &buffered{data: buffers.Get().(*[maxBuffered]byte), written: make(chan struct{})}
+	n := copy(b.data[:], head)
+	n += copy(b.data[n:], picture)
+	b.size = n + copy(b.data[n:], tail)
+	return b
+}
+
+func (b *buffered) reader() io.ReadCloser { return io.NopCloser(bytes.NewReader(b.data[:b.size])) }
+
+func (b *buffered) trace(t *httptrace.ClientTrace) {
+	t.WroteRequest = func(info httptrace.WroteRequestInfo) {
+		b.once.Do(func() {
+			b.err = info.Err
+			close(b.written)
+		})
+	}
+}
+
+// lost: all of it is written at once, right behind the header.
+func (b *buffered) lost(begun bool) (whole, broken bool) { return begun, false }
+
+func (b *buffered) isWhole(ctx context.Context) bool {
+	select {
+	case <-b.written:
+		return b.err == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// release recycles the buffer if the transport is surely done with it.
+func (b *buffered) release() {
+	select {
+	case <-b.written:
+		if b.err == nil {
+			buffers.Put(b.data)
+		}
+	default:
+	}
+}
