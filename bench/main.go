@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
@@ -46,17 +45,26 @@ func main() {
 	}
 	b := &bench{}
 	out := flag.String("out", "results.json", "write the numbers to this file")
+	page := flag.String("update", "", "put what is printed into this page, between its two marks")
 	only := flag.String("only", "", "measure only these sections, separated by commas: "+sectionNames())
 	flag.StringVar(&b.zoompic, "zoompic", "../bin/zoompic", "the command to measure")
 	flag.IntVar(&b.rounds, "rounds", 5, "how often each client has its turn")
 	flag.BoolVar(&b.full, "full", false, "sync 100,000 rows even if it takes more than five minutes")
 	flag.Parse()
-	if err := b.run(*only, *out); err != nil {
+	err := b.run(*only)
+	if err == nil {
+		b.report.print(os.Stdout)
+		err = b.report.save(*out)
+	}
+	if err == nil && *page != "" {
+		err = b.report.update(*page)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func (b *bench) run(only, out string) (err error) {
+func (b *bench) run(only string) (err error) {
 	if b.zoompic, err = exec.LookPath(b.zoompic); err != nil {
 		return fmt.Errorf("build the command first, or use make bench: %w", err)
 	}
@@ -75,14 +83,13 @@ func (b *bench) run(only, out string) (err error) {
 			b.report.leaveOut("%s: not asked for", s.name)
 			continue
 		}
-		log.Printf("%s …", s.name)
+		log.Printf("%3.0f s: %s …", time.Since(b.start).Seconds(), s.name)
 		if err := s.run(b); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
 	b.report.Seconds = time.Since(b.start).Round(time.Second).Seconds()
-	b.report.print(os.Stdout)
-	return b.report.save(out)
+	return nil
 }
 
 func contains(list, name string) bool { return strings.Contains(","+list+",", ","+name+",") }
@@ -108,12 +115,4 @@ func runChild() bool {
 		log.Fatalf("%s: %v", os.Args[1], err)
 	}
 	return true
-}
-
-func (r *report) save(path string) error {
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(data, '\n'), 0o644)
 }

@@ -66,7 +66,6 @@ func (b *bench) compareMany(server *server, s *sample) error {
 		measure := fmt.Sprintf("process, %d × %s at %d in flight", manyUploads, s.size, inFlight)
 		if p.name == "curl -Z" || p.name == "Node fetch" {
 			b.report.add(fmt.Sprintf("%s: `%s` by %s, wall", measure, picturesClient, p.name), "< 1", part{Limit: 1, spread: quotient(ours.wall, p.wall)})
-			continue
 		}
 		b.report.note(fmt.Sprintf("%s: `%s` by %s, wall / CPU", measure, picturesClient, p.name), "%s / %s",
 			joined([]part{{spread: quotient(ours.wall, p.wall)}}), joined([]part{{spread: quotient(ours.cpu, p.cpu)}}))

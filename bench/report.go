@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"strings"
 )
@@ -79,9 +81,38 @@ func (r *report) leaveOut(format string, args ...any) {
 	r.LeftOut = append(r.LeftOut, fmt.Sprintf(format, args...))
 }
 
+func (r *report) save(path string) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(data, '\n'), 0o644)
+}
+
+// The marks of a page between which update puts the report.
+const (
+	beginMark = "<!-- what make bench printed -->\n"
+	endMark   = "<!-- end of what make bench printed -->\n"
+)
+
+func (r *report) update(page string) error {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	before, rest, begun := strings.Cut(string(text), beginMark)
+	_, after, ended := strings.Cut(rest, endMark)
+	if !begun || !ended {
+		return fmt.Errorf("%s has no marks to put the report between", page)
+	}
+	var printed strings.Builder
+	r.print(&printed)
+	return os.WriteFile(page, []byte(before+beginMark+"\n"+printed.String()+"\n"+endMark+after), 0o644)
+}
+
 // print writes the report as Markdown.
 func (r *report) print(w io.Writer) {
-	fmt.Fprintf(w, "%s\n%d rounds, %.0f seconds\n\n", r.Machine, r.Rounds, r.Seconds)
+	fmt.Fprintf(w, "%s; %d rounds, %.0f seconds\n\n", r.Machine, r.Rounds, r.Seconds)
 	fmt.Fprintln(w, "| measure | goal | this run: median (lowest–highest) | |\n|---|---|---|---|")
 	for _, g := range r.Goals {
 		verdict := "pass"
@@ -101,7 +132,7 @@ func (r *report) print(w io.Writer) {
 		fmt.Fprintln(w)
 	}
 	for _, what := range r.LeftOut {
-		fmt.Fprintf(w, "left out: %s\n", what)
+		fmt.Fprintf(w, "- left out: %s\n", what)
 	}
 }
 

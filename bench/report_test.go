@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"image"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -123,5 +125,34 @@ func TestEveryClientUploadsTheWholePicture(t *testing.T) {
 		if err := server.expect(1, len(s.data)); err == nil {
 			t.Error("nothing was sent, and not missed")
 		}
+	}
+}
+
+func TestUpdateReplacesOnlyWhatIsBetweenTheMarks(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "page.md")
+	write := func(text string) {
+		if err := os.WriteFile(page, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := report{Machine: "a machine"}
+	write("before\n" + beginMark + "old\n" + endMark + "after\n")
+	for range 2 { // the second finds what the first wrote
+		if err := r.update(page); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(got)
+	if !strings.HasPrefix(text, "before\n"+beginMark) || !strings.HasSuffix(text, endMark+"after\n") ||
+		strings.Contains(text, "old") || strings.Count(text, "a machine") != 1 {
+		t.Errorf("the page is now:\n%s", text)
+	}
+	write("no marks\n")
+	if err := r.update(page); err == nil {
+		t.Error("a page without marks was taken")
 	}
 }

@@ -168,6 +168,11 @@ func (b *bench) addWireGoals() {
 			byPeer := func(c *cell) spread { return ratio(c, r.cell(peer.name, protocol, c.Size), wallOf) }
 			r.add(fmt.Sprintf("`%s` by %s, %s, wall", fileClient, peer.name, protocol), "< 1", r.parts(fileClient, protocol, [3]float64{1, 1, 1}, byPeer)...)
 		}
+		ms := func(of func(*cell) spread) string {
+			return joined(r.parts(fileClient, protocol, [3]float64{}, func(c *cell) spread { return once(of(c).Median / 1e6) }))
+		}
+		r.note(fmt.Sprintf("`%s`, %s, one after another: milliseconds an upload", fileClient, protocol), "wall %s; client CPU %s",
+			ms(func(c *cell) spread { return c.WallNs }), ms(func(c *cell) spread { return c.CPUNs }))
 	}
 }
 
