@@ -50,16 +50,7 @@ type sender interface {
 
 // withTrace has the transport say how far the request has gone.
 func (b *body) withTrace(ctx context.Context) context.Context {
-	informational := 0
-	trace := &httptrace.ClientTrace{
-		WroteHeaders: func() { b.begun.Store(true) },
-		Got1xxResponse: func(int, textproto.MIMEHeader) error {
-			if informational++; informational > maxInformational {
-				return errInformational
-			}
-			return nil
-		},
-	}
+	trace := &httptrace.ClientTrace{WroteHeaders: func() { b.begun.Store(true) }}
 	b.sender.trace(trace)
 	return httptrace.WithClientTrace(ctx, trace)
 }
@@ -87,11 +78,8 @@ type streamed struct {
 	stall  *time.Timer
 }
 
-func newStreamed(head string, picture []byte, tail string, stop context.CancelCauseFunc) *streamed {
-	s := &streamed{
-		size:  int64(len(head) + len(picture) + len(tail)),
-		parts: [3][]byte{[]byte(head), picture, []byte(tail)},
-	}
+func newStreamed(f form, stop context.CancelCauseFunc) *streamed {
+	s := &streamed{size: f.size(), parts: [3][]byte{f.appendHead(nil), f.pic.bytes(), f.appendTail(nil)}}
 	s.stall = time.AfterFunc(stallTimeout, func() { stop(errStalled) })
 	s.stall.Stop() // until the first read: connecting has its own timeouts
 	return s
@@ -131,11 +119,14 @@ func (s *streamed) Close() error {
 }
 
 func (s *streamed) trace(t *httptrace.ClientTrace) {
-	count := t.Got1xxResponse
+	informational := 0
 	t.GotFirstResponseByte = func() { s.early.Store(!s.isTaken()) }
-	t.Got1xxResponse = func(status int, header textproto.MIMEHeader) error {
+	t.Got1xxResponse = func(int, textproto.MIMEHeader) error {
 		s.early.Store(false) // that byte was not yet the answer's
-		return count(status, header)
+		if informational++; informational > maxInformational {
+			return errInformational // with this hook there is no bound in net/http
+		}
+		return nil
 	}
 }
 
@@ -159,11 +150,9 @@ type buffered struct {
 
 var buffers = sync.Pool{New: func() any { return new([maxBuffered]byte) }}
 
-func newBuffered(head string, picture []byte, tail string) *buffered {
+func newBuffered(f form) *buffered {
 	b := &buffered{data: buffers.Get().(*[maxBuffered]byte), written: make(chan struct{})}
-	n := copy(b.data[:], head)
-	n += copy(b.data[n:], picture)
-	b.size = n + copy(b.data[n:], tail)
+	b.size = len(f.appendTail(append(f.appendHead(b.data[:0]), f.pic.bytes()...)))
 	return b
 }
 

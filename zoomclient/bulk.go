@@ -238,7 +238,7 @@ func (v *verdict) stop(cause error) {
 }
 
 func (v *verdict) judge(c *Client, o *Outcome) {
-	limited, _ := c.pause.remaining()
+	limited := c.pause.remaining()
 	switch {
 	case o.Err != nil && isHopeless(o.Err):
 		v.stop(o.Err)

@@ -1,11 +1,14 @@
 package zoomclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
+	"sync"
 )
 
 // A Client uploads profile pictures. It is made by [New] and safe for concurrent use; all its uploads share one pace,
@@ -13,7 +16,7 @@ import (
 type Client struct {
 	tokens     TokenSource
 	base       *url.URL
-	server     string // base, ending in a slash, as the generated code wants it
+	template   template
 	courier    courier
 	agent      string
 	retry      Retry
@@ -36,10 +39,14 @@ func New(tokens TokenSource, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	template, err := newTemplate(config.base)
+	if err != nil {
+		return nil, err
+	}
 	return &Client{
 		tokens:     tokens,
 		base:       config.base,
-		server:     config.base.String() + "/",
+		template:   template,
 		courier:    config.courier,
 		agent:      userAgent(config.product),
 		retry:      config.retry,
@@ -87,9 +94,15 @@ func (c *Client) UploadFile(ctx context.Context, userID, path string) (Result, e
 	if err := CheckUserID(userID); err != nil {
 		return Result{}, err
 	}
-	pic, err := LoadPicture(path)
+	data := files.Get().(*bytes.Buffer)
+	defer files.Put(data) // no form reads from it after its attempt
+	data.Reset()
+	pic, err := loadPicture(path, os.Stat, openFile, data)
 	if err != nil {
 		return Result{}, err
 	}
 	return c.UploadPicture(ctx, userID, pic)
 }
+
+// files are the buffers that UploadFile reads into.
+var files = sync.Pool{New: func() any { return new(bytes.Buffer) }}

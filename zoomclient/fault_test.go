@@ -268,7 +268,7 @@ func TestFaultMatrix(t *testing.T) {
 		t.Fatalf("only %d cases", len(cases))
 	}
 	log.SetOutput(io.Discard) // net/http says what garbage it was sent
-	defer log.SetOutput(os.Stderr)
+	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 	for _, c := range cases {
 		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -260,6 +262,62 @@ func TestBuffersAreRecycledSafely(t *testing.T) {
 		}
 		uploads.Wait()
 		if arrived.Load() < 8*30 {
+			t.Errorf("only %d pictures arrived", arrived.Load())
+		}
+	})
+}
+
+// TestFileBuffersAreRecycledSafely: the same for files, which are streamed from the buffer that they were read into.
+func TestFileBuffersAreRecycledSafely(t *testing.T) {
+	folder := t.TempDir()
+	digests := map[string][32]byte{}
+	for i := range 4 {
+		data := append(bytes.Clone(smallPNG(t).bytes()), bytes.Repeat([]byte{byte(i)}, 1<<20)...)
+		user := fmt.Sprint(i)
+		digests["/v2/users/"+user+"/picture"] = sha256.Sum256(data)
+		if err := os.WriteFile(filepath.Join(folder, user), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var arrived atomic.Int64
+	onBoth(t, func(w http.ResponseWriter, r *http.Request) {
+		form, err := r.MultipartReader()
+		if err != nil {
+			return
+		}
+		part, err := form.NextRawPart()
+		if err != nil {
+			return // cancelled
+		}
+		digest := sha256.New()
+		if _, err := io.Copy(digest, part); err == nil {
+			arrived.Add(1)
+			if [32]byte(digest.Sum(nil)) != digests[r.URL.Path] {
+				t.Errorf("%s: other bytes arrived", r.URL.Path)
+			}
+		}
+		w.WriteHeader(http.StatusCreated)
+	}, func(t *testing.T, client *Client, _ *httptest.Server) {
+		arrived.Store(0)
+		client.retry.MaxAttempts, client.retry.MinDelay = 5, time.Millisecond
+		var uploads sync.WaitGroup
+		for worker := range 4 {
+			uploads.Go(func() {
+				user := fmt.Sprint(worker)
+				for i := range 20 {
+					ctx, cancel := context.WithCancel(t.Context())
+					if i%2 == 1 {
+						time.AfterFunc(rand.N(10*time.Millisecond), cancel)
+					}
+					if _, err := client.UploadFile(ctx, user, filepath.Join(folder, user)); err != nil && ctx.Err() == nil {
+						t.Errorf("%s: %v", user, err)
+					}
+					cancel()
+				}
+			})
+		}
+		uploads.Wait()
+		if arrived.Load() < 4*10 {
 			t.Errorf("only %d pictures arrived", arrived.Load())
 		}
 	})

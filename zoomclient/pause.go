@@ -22,11 +22,19 @@ func (p *pause) extend(until time.Time, cause *Error) {
 	}
 }
 
-// remaining returns how much longer the pause lasts, and why; 0 if there is none.
-func (p *pause) remaining() (time.Duration, Error) {
+// remaining returns how much longer the pause lasts; 0 if there is none.
+func (p *pause) remaining() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return max(time.Until(p.until), 0), p.cause
+	return max(time.Until(p.until), 0)
+}
+
+// reason returns a copy of the answer that asked for the pause.
+func (p *pause) reason() *Error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cause := p.cause
+	return &cause
 }
 
 // sleep waits for d, or until ctx ends.

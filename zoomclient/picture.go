@@ -72,10 +72,10 @@ func NewPicture(data []byte) (Picture, error) {
 
 // ReadPicture reads r to its end, but no more than MaxPictureSize+1 bytes, and checks what it read as [NewPicture] does.
 // An error of r is wrapped.
-func ReadPicture(r io.Reader) (Picture, error) { return readPicture(r, 0) }
+func ReadPicture(r io.Reader) (Picture, error) { return readPicture(r, 0, new(bytes.Buffer)) }
 
-func readPicture(r io.Reader, size int64) (Picture, error) {
-	var data bytes.Buffer
+// readPicture reads into data, which is the picture's from then on.
+func readPicture(r io.Reader, size int64, data *bytes.Buffer) (Picture, error) {
 	data.Grow(int(size) + bytes.MinRead) // ReadFrom wants room to see the end
 	if _, err := data.ReadFrom(io.LimitReader(r, MaxPictureSize+1)); err != nil {
 		return Picture{}, fmt.Errorf("zoom: reading the picture: %w", err)
@@ -89,15 +89,17 @@ func readPicture(r io.Reader, size int64) (Picture, error) {
 // LoadPicture reads and checks the file at path. Besides the errors of [NewPicture], a missing file matches
 // [fs.ErrNotExist]; what is not a regular file is refused without opening it, so that a FIFO cannot hang.
 func LoadPicture(path string) (Picture, error) {
-	return loadPicture(path, os.Stat, func(path string) (fs.File, error) { return os.Open(path) })
+	return loadPicture(path, os.Stat, openFile, new(bytes.Buffer))
 }
+
+func openFile(path string) (fs.File, error) { return os.Open(path) }
 
 // LoadPictureFS is [LoadPicture] for a file system, such as that of an [os.Root], which no path can leave.
 func LoadPictureFS(fsys fs.FS, path string) (Picture, error) {
-	return loadPicture(path, func(path string) (fs.FileInfo, error) { return fs.Stat(fsys, path) }, fsys.Open)
+	return loadPicture(path, func(path string) (fs.FileInfo, error) { return fs.Stat(fsys, path) }, fsys.Open, new(bytes.Buffer))
 }
 
-func loadPicture(path string, stat func(string) (fs.FileInfo, error), open func(string) (fs.File, error)) (Picture, error) {
+func loadPicture(path string, stat func(string) (fs.FileInfo, error), open func(string) (fs.File, error), data *bytes.Buffer) (Picture, error) {
 	info, err := stat(path)
 	if err != nil {
 		return Picture{}, unreadable(path, err)
@@ -117,7 +119,7 @@ func loadPicture(path string, stat func(string) (fs.FileInfo, error), open func(
 	if err := checkRegular(info); err != nil {
 		return Picture{}, inFile(path, err)
 	}
-	pic, err := readPicture(f, info.Size())
+	pic, err := readPicture(f, info.Size(), data)
 	if err != nil {
 		return Picture{}, inFile(path, err)
 	}

@@ -73,7 +73,7 @@ func (u *upload) attempt(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if d, _ := u.pause.remaining(); d > 0 {
+	if u.pause.remaining() > 0 {
 		return Result{}, errPaused
 	}
 	body := u.newBody(stop)
@@ -104,13 +104,14 @@ func (u *upload) attempt(ctx context.Context) (Result, error) {
 func (u *upload) waitTurn(ctx context.Context) error {
 	for {
 		for {
-			d, cause := u.pause.remaining()
+			d := u.pause.remaining()
 			if d == 0 {
 				break
 			}
 			if d > u.retry.MaxWait-u.waited { // a sum could overflow
+				cause := u.pause.reason()
 				cause.RetryAfter, cause.answered = d, time.Now()
-				return &longLimit{&cause}
+				return &longLimit{cause}
 			}
 			u.waited += d
 			u.log.LogAttrs(ctx, slog.LevelWarn, "zoom: rate limited", slog.String("user", u.userID), slog.Duration("delay", d))
@@ -125,7 +126,7 @@ func (u *upload) waitTurn(ctx context.Context) error {
 		if err := u.limiter.Wait(noDeadline{ctx}); err != nil {
 			return fmt.Errorf("zoom: waiting for the limiter: %w", err)
 		}
-		if d, _ := u.pause.remaining(); d == 0 {
+		if u.pause.remaining() == 0 {
 			return nil
 		}
 	}

@@ -16,6 +16,17 @@ func pathSegment(tb testing.TB, id string) string {
 	if err != nil {
 		tb.Fatalf("%q: %v", id, err)
 	}
+	base, err := url.Parse("https://h/v2")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	template, err := newTemplate(base)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if ours, err := template.urlOf(id); err != nil || ours.String() != req.URL.String() {
+		tb.Fatalf("%q goes to %v (%v), by the generated code to %s", id, ours, err, req.URL)
+	}
 	path := req.URL.EscapedPath()
 	if req.URL.Host != "h" || req.URL.RawQuery != "" || req.URL.ForceQuery || req.URL.Fragment != "" || req.URL.User != nil {
 		tb.Fatalf("%q changed more than the path: %s", id, req.URL)
