@@ -26,13 +26,11 @@ func decodeAnswer(resp *http.Response, secret string) (failure *Error, err error
 	if resp.Body != http.NoBody {
 		body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	}
-	body = []byte(hide(string(body), secret))
 	content := decodeBody(body)
 	if isSuccess(resp.StatusCode) && !content.reportsFailure() && !isMarkup(body) {
 		return nil, err
 	}
-	failure = newError(resp.StatusCode, resp.Header, body, content, time.Now())
-	failure.TrackingID = trackingID(resp.Header, secret)
+	failure = newError(resp.StatusCode, resp.Header, body, content, secret, time.Now())
 	return failure, err
 }
 
@@ -40,11 +38,13 @@ func isSuccess(status int) bool {
 	return status == http.StatusOK || status == http.StatusCreated || status == http.StatusNoContent
 }
 
-func newError(status int, header http.Header, body []byte, content answerBody, now time.Time) *Error {
+func newError(status int, header http.Header, body []byte, content answerBody, secret string, now time.Time) *Error {
+	text := func(s string) string { return clean(hide(s, secret), maxMessage) }
 	e := &Error{
+		TrackingID: trackingID(header, secret),
 		StatusCode: status,
 		Code:       content.code(),
-		Message:    clean(content.message(), maxMessage),
+		Message:    text(content.message()),
 		answered:   now,
 		RetryAfter: parseRetryAfter(header.Get("Retry-After"), now),
 	}
@@ -52,7 +52,7 @@ func newError(status int, header http.Header, body []byte, content answerBody, n
 		e.Message = "an HTML page came instead of Zoom's answer"
 	}
 	for _, f := range content.Errors[:min(len(content.Errors), maxFields)] {
-		e.Fields = append(e.Fields, FieldError{clean(string(f.Field), maxMessage), clean(string(f.Message), maxMessage)})
+		e.Fields = append(e.Fields, FieldError{text(string(f.Field)), text(string(f.Message))})
 	}
 	if isRateLimit(e) {
 		e.Limit = limitType(header.Get("X-RateLimit-Type"), e.Message)
@@ -67,10 +67,13 @@ func trackingID(header http.Header, secret string) string {
 	return clean(hide(header.Get("X-Zm-Trackingid"), secret), maxTrackingID)
 }
 
-// hide takes secrets out of text that somebody else wrote: proxies repeat what they were sent.
+// minSecret is the length from which hide takes a secret for one: shorter ones, of a fake, are part of many words.
+const minSecret = 8
+
+// hide takes secrets out of decoded text that somebody else wrote: proxies repeat what they were sent.
 func hide(text string, secrets ...string) string {
 	for _, secret := range secrets {
-		if secret != "" {
+		if len(secret) >= minSecret {
 			text = strings.ReplaceAll(text, secret, "[secret]")
 		}
 	}
@@ -139,9 +142,20 @@ func salvage(body []byte) answerBody {
 		content.Code.number = Code(n)
 	}
 	if m := brokenMessage.FindSubmatch(body); m != nil {
-		content.Message = looseText(m[1])
+		content.Message = looseText(unescape(m[1]))
 	}
 	return content
+}
+
+var jsonEscape = regexp.MustCompile(`\\\\(?:u[0-9A-Fa-f]{4}|["\\\\/bfnrt])`)
+
+// unescape does for a text in broken JSON what decoding does for others: or else a secret could hide in it.
+func unescape(text []byte) []byte {
+	return jsonEscape.ReplaceAllFunc(text, func(escape []byte) []byte {
+		var plain string
+		_ = json.Unmarshal([]byte(`"`+string(escape)+`"`), &plain) // each of them is valid
+		return []byte(plain)
+	})
 }
 
 // A looseCode is a number, or a number in quotes. What else is not empty is odd: no code, but no success either.

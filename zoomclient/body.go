@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http/httptrace"
 	"net/textproto"
@@ -39,9 +38,9 @@ type body struct {
 type sender interface {
 	reader() io.ReadCloser
 	trace(*httptrace.ClientTrace)
-	// isWhole reports whether the transport has taken every byte, and that before the answer began. It may wait for the
-	// transport's word, until ctx ends.
-	isWhole(ctx context.Context) bool
+	// isWhole reports whether the transport has taken every byte, and, of a streamed form, that before the answer began. It may
+	// wait for the transport's word, until ctx ends.
+	isWhole(ctx context.Context, begun bool) bool
 	// lost says of an attempt without an answer, whose header may have been written, whether the server may have every byte,
 	// and whether it broke off on the way.
 	lost(begun bool) (whole, broken bool)
@@ -57,17 +56,25 @@ func (b *body) withTrace(ctx context.Context) context.Context {
 
 // noAnswer says how an attempt ended that was not answered: by the attempt's own end, if that came first.
 func (b *body) noAnswer(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	} else if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("the connection was given up for another request: %s", causeText(err)) // not this caller's context
-	}
 	whole, broken := b.lost(b.begun.Load())
-	return &noAnswer{cause: err, whole: whole, broken: broken}
+	return &noAnswer{cause: causeOf(ctx, err), whole: whole, broken: broken}
+}
+
+// causeOf is why ctx ended, if it has. If it has not, no error may match that of a context, as those of a dialer's time-out and
+// of a connection do that was being made for somebody else.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return errors.New(causeText(err))
+	}
+	return err
 }
 
 // A streamed form is read from where head, picture and tail are.
 type streamed struct {
+	stop  context.CancelCauseFunc // ends the attempt
 	size  int64
 	taken atomic.Int64 // bytes that the transport has read
 	early atomic.Bool  // the answer began before it had read them all
@@ -79,7 +86,7 @@ type streamed struct {
 }
 
 func newStreamed(f form, stop context.CancelCauseFunc) *streamed {
-	s := &streamed{size: f.size(), parts: [3][]byte{f.appendHead(nil), f.pic.bytes(), f.appendTail(nil)}}
+	s := &streamed{stop: stop, size: f.size(), parts: [3][]byte{f.appendHead(nil), f.pic.bytes(), f.appendTail(nil)}}
 	s.stall = time.AfterFunc(stallTimeout, func() { stop(errStalled) })
 	s.stall.Stop() // until the first read: connecting has its own timeouts
 	return s
@@ -122,24 +129,26 @@ func (s *streamed) trace(t *httptrace.ClientTrace) {
 	informational := 0
 	t.GotFirstResponseByte = func() { s.early.Store(!s.isTaken()) }
 	t.Got1xxResponse = func(int, textproto.MIMEHeader) error {
-		s.early.Store(false) // that byte was not yet the answer's
-		if informational++; informational > maxInformational {
-			return errInformational // with this hook there is no bound in net/http
+		s.early.Store(false)                                   // that byte was not yet the answer's
+		if informational++; informational > maxInformational { // with this hook there is no bound in net/http
+			s.stop(errInformational) // what a hook returns is lost if the caller has one of its own
 		}
 		return nil
 	}
 }
 
-func (s *streamed) isTaken() bool                { return s.taken.Load() == s.size }
-func (s *streamed) isWhole(context.Context) bool { return s.isTaken() && !s.early.Load() }
-func (s *streamed) release()                     { s.Close() }
+func (s *streamed) isTaken() bool { return s.taken.Load() == s.size }
+func (s *streamed) release()      { s.Close() }
+
+func (s *streamed) isWhole(context.Context, bool) bool { return s.isTaken() && !s.early.Load() }
 
 func (s *streamed) lost(begun bool) (whole, broken bool) {
 	return s.isTaken(), !s.isTaken() && (begun || s.taken.Load() > 0)
 }
 
 // A buffered form is one piece, of a type that net/http knows: it then writes header and form at once. What it has read of
-// that type cannot be counted, so the transport's own word is taken: net/http's transports give it, others may not.
+// that type cannot be counted, so the transport's own word is taken that it has all: net/http's transports give it, others may
+// not. An answer that comes while so little is on its way cannot be told from one that comes right after.
 type buffered struct {
 	data    *[maxBuffered]byte
 	size    int
@@ -167,15 +176,27 @@ func (b *buffered) trace(t *httptrace.ClientTrace) {
 	}
 }
 
-// lost: all of it is written at once, right behind the header.
-func (b *buffered) lost(begun bool) (whole, broken bool) { return begun, false }
-
-func (b *buffered) isWhole(ctx context.Context) bool {
+// isWhole: a transport that has not even said that it wrote the header says nothing at all, as one may that was registered
+// for a scheme. There is only its answer to go by.
+func (b *buffered) isWhole(ctx context.Context, begun bool) bool {
+	if !begun {
+		return true
+	}
 	select {
 	case <-b.written:
 		return b.err == nil
 	case <-ctx.Done():
 		return false
+	}
+}
+
+// lost: all of it is written at once, right behind the header.
+func (b *buffered) lost(begun bool) (whole, broken bool) {
+	select {
+	case <-b.written:
+		return b.err == nil, b.err != nil
+	default:
+		return begun, false
 	}
 }
 

@@ -35,7 +35,8 @@ type Outcome struct {
 // UploadPictures sends many pictures, each as [Client.UploadPicture] does, and yields their outcomes as they finish.
 //
 // At most workers uploads are in flight (1 if workers is less), and as many pictures in memory; the first goes alone, so
-// that the others find an open connection. Uploads are taken from the sequence only when there is room for them. At most
+// that the others find an open connection. Uploads are taken from the sequence only when there is room for them, by a goroutine
+// that runs beside the loop: what both use needs a lock. At most
 // one upload of a user is in flight, in the order given; user IDs that differ only in case are the same user. Up to 1,000
 // uploads that wait for their user are held back while others go on.
 //
@@ -120,11 +121,8 @@ func (b *bulk) begin() {
 	case b.verdict.unanswered > 0:
 		room = min(room, maxUnanswered-b.verdict.unanswered) // no more than may still fail before the end
 	}
-	waiting := map[string]bool{} // users whose earlier upload is still held back
 	for i := 0; i < len(b.held) && b.inFlight < room && b.verdict.cause == nil; {
-		user := userKey(b.held[i].UserID)
-		if b.busy[user] || waiting[user] {
-			waiting[user] = true
+		if b.busy[userKey(b.held[i].UserID)] {
 			i++
 			continue
 		}

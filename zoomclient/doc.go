@@ -14,7 +14,8 @@
 //
 // # What counts as success
 //
-// Zoom answered 201 (or 200 or 204), every byte had been sent when its answer began, and the answer names no error code.
+// Zoom answered 201 (or 200 or 204), every byte had been handed to the connection when its answer began, and the answer names no
+// error code. (Forms of up to 64 KiB are handed over in one piece: there, when the answer was read.)
 //
 // # What is tried again
 //
@@ -31,7 +32,8 @@
 // at once with an [*Error] that matches [ErrRateLimited] and says in RetryAfter how long the limit lasts. A daily limit
 // without a stated time lasts to 00:00 UTC (Zoom's rate-limit page).
 //
-// An attempt is given up after AttemptTimeout, when no byte of the picture is taken for 20 seconds, or when the body of an
+// An attempt is given up after AttemptTimeout, when no byte of a picture over 64 KiB is taken for 20
+// seconds, or when the body of an
 // answer takes longer than 10. If every byte had been sent, the picture may have been set: unless a later attempt succeeds
 // the error matches [ErrUnconfirmed]. When ctx ends, the upload ends, whatever it was doing, and its error matches the
 // context's and the last failure.

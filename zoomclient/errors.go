@@ -58,6 +58,7 @@ type Error struct {
 	Attempts   int           // requests for the picture that were made; 0 if an earlier upload's limit still lasted
 
 	answered time.Time // what RetryAfter counts from
+	byProxy  bool      // a proxy answered, to the request for a connection: it knows of no token and no limit of Zoom's
 }
 
 // A FieldError is one entry of "errors" in Zoom's answer.
@@ -114,12 +115,12 @@ func (e *Error) Advice() string {
 		return advice
 	}
 	switch {
+	case e.byProxy && e.StatusCode < 500:
+		return "check the proxy's address, user name and password"
 	case e.StatusCode == http.StatusUnauthorized:
 		return Code(CodeInvalidToken).advice()
 	case isRateLimit(e):
 		return CodeRateLimited.advice()
-	case e.StatusCode == http.StatusProxyAuthRequired:
-		return "check the proxy's user name and password"
 	case e.StatusCode == http.StatusRequestEntityTooLarge:
 		return "use a smaller picture"
 	case e.StatusCode >= 300 && e.StatusCode < 400:
@@ -132,6 +133,9 @@ func (e *Error) Advice() string {
 
 // Is reports whether e is one of the classes of failure that this package names.
 func (e *Error) Is(target error) bool {
+	if e.byProxy {
+		return false
+	}
 	switch target {
 	case CodeMissingScope:
 		return e.Code == codeMissingScopeOld
@@ -154,7 +158,7 @@ func (e *Error) Unwrap() error {
 }
 
 func isRateLimit(e *Error) bool {
-	return e.StatusCode == http.StatusTooManyRequests || e.Code == CodeRateLimited
+	return !e.byProxy && (e.StatusCode == http.StatusTooManyRequests || e.Code == CodeRateLimited)
 }
 
 // A tokenError says why there is no token to send with.

@@ -33,5 +33,5 @@ func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Resp
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
-	return &Error{StatusCode: resp.StatusCode, Message: "the proxy did not connect to Zoom"}
+	return &Error{StatusCode: resp.StatusCode, Message: "the proxy did not connect to Zoom", byProxy: true}
 }

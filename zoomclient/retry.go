@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 )
@@ -97,6 +98,12 @@ func isTransient(err error) bool {
 		return !isCertificate(err)
 	}
 	return false
+}
+
+// isUnreachable recognises the failures of a network, which pass, in what a caller's own source of tokens returns.
+func isUnreachable(err error) bool {
+	_, ok := errors.AsType[net.Error](err)
+	return ok && !isCertificate(err)
 }
 
 func isCertificate(err error) bool {

@@ -171,8 +171,7 @@ func (s *ServerToServer) request(ctx context.Context, courier courier) (token st
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode != http.StatusOK {
 		basic := strings.TrimPrefix(req.Header.Get("Authorization"), "Basic ")
-		body = []byte(hide(string(body), s.ClientSecret, basic))
-		refusal := &tokenError{message: tokenRefusal(resp.StatusCode, body, checkApp), temporary: isBusy(resp.StatusCode)}
+		refusal := &tokenError{message: tokenRefusal(resp.StatusCode, body, checkApp, s.ClientSecret, basic), temporary: isBusy(resp.StatusCode)}
 		if wait := parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()); wait > 0 && refusal.temporary {
 			refusal.notBefore = time.Now().Add(min(wait, maxTokenWait))
 			refusal.message += ", not before " + clock(refusal.notBefore)
@@ -186,9 +185,7 @@ func (s *ServerToServer) request(ctx context.Context, courier courier) (token st
 }
 
 func tokenUnreachable(ctx context.Context, host string, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
+	err = causeOf(ctx, err)
 	temporary := !isCertificate(err)
 	if refusal, ok := errors.AsType[*Error](err); ok { // by a proxy
 		temporary = isTransient(refusal)
@@ -206,7 +203,7 @@ const (
 func isBusy(status int) bool { return status == http.StatusTooManyRequests || status >= 500 }
 
 // tokenRefusal is the endpoint's own reason for a refusal, and what to do.
-func tokenRefusal(status int, body []byte, advice string) string {
+func tokenRefusal(status int, body []byte, advice string, secrets ...string) string {
 	var answer struct {
 		Reason           looseText `json:"reason"`
 		Error            looseText `json:"error"`
@@ -216,12 +213,12 @@ func tokenRefusal(status int, body []byte, advice string) string {
 	message := fmt.Sprintf("the token endpoint answered %d", status)
 	for _, text := range []looseText{answer.Reason, answer.ErrorDescription, answer.Error} {
 		if text != "" {
-			message += fmt.Sprintf(": %s", clean(string(text), maxMessage))
+			message += fmt.Sprintf(": %s", clean(hide(string(text), secrets...), maxMessage))
 			break
 		}
 	}
 	if answer.Error != "" && answer.Reason != "" {
-		message += fmt.Sprintf(" (%s)", clean(string(answer.Error), maxMessage))
+		message += fmt.Sprintf(" (%s)", clean(hide(string(answer.Error), secrets...), maxMessage))
 	}
 	switch {
 	case isBusy(status):

@@ -90,7 +90,7 @@ func oauth2Failure(err error) error {
 		status := refused.Response.StatusCode
 		return &tokenError{message: tokenRefusal(status, refused.Body, signInAgain), temporary: isBusy(status)}
 	}
-	return &tokenError{message: causeText(err), cause: err}
+	return &tokenError{message: causeText(err), cause: err, temporary: isUnreachable(err)}
 }
 
 // checkToken refuses what could not be sent as it is in a header. The token is not in the error.

@@ -42,6 +42,7 @@ type upload struct {
 func (u *upload) run(ctx context.Context) (Result, error) {
 	for {
 		result, err := u.attempt(ctx)
+		u.logAttempt(ctx, result, err)
 		if err == nil {
 			return result, nil
 		}
@@ -56,6 +57,24 @@ func (u *upload) run(ctx context.Context) (Result, error) {
 			return Result{Attempts: u.attempts}, u.end(ctx, err)
 		}
 	}
+}
+
+// logAttempt leaves a record of every attempt, at level Debug.
+func (u *upload) logAttempt(ctx context.Context, result Result, err error) {
+	if !u.log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("user", u.userID), slog.Int("attempt", u.attempts)}
+	if answer, ok := errors.AsType[*Error](err); ok {
+		result.StatusCode = answer.StatusCode
+	}
+	if result.StatusCode != 0 {
+		attrs = append(attrs, slog.Int("status", result.StatusCode))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("failure", causeText(err)))
+	}
+	u.log.LogAttrs(ctx, slog.LevelDebug, "zoom: attempt", attrs...)
 }
 
 // attempt takes one upload through all its layers, in order.
@@ -162,19 +181,17 @@ func (u *upload) token(ctx context.Context) (string, error) {
 		err = &tokenError{message: causeText(cause), cause: cause, temporary: cause == errAttemptTimeout}
 	}
 	if !errors.Is(err, ErrToken) {
-		err = &tokenError{message: causeText(err), cause: err}
+		err = &tokenError{message: causeText(err), cause: err, temporary: isUnreachable(err)}
 	}
 	return "", err
 }
 
 // read turns an answer into a result or an error.
 func (u *upload) read(ctx context.Context, token string, resp *http.Response, body *body) (Result, error) {
-	if isSuccess(resp.StatusCode) && !body.isWhole(ctx) {
+	if isSuccess(resp.StatusCode) && !body.isWhole(ctx, body.begun.Load()) {
 		return Result{}, body.noAnswer(ctx, errEarlySuccess) // its body says nothing about a picture that Zoom did not have
 	}
 	failure, err := decodeAnswer(resp, token)
-	u.log.LogAttrs(ctx, slog.LevelDebug, "zoom: attempt", slog.String("user", u.userID),
-		slog.Int("attempt", u.attempts), slog.Int("status", resp.StatusCode))
 	switch {
 	case failure != nil:
 		if failure.refusesToken() {
@@ -197,16 +214,13 @@ func (u *upload) end(ctx context.Context, err error) error {
 	if long, ok := errors.AsType[*longLimit](err); ok {
 		err = long.answer
 	}
-	answer, answered := errors.AsType[*Error](err)
 	lost, unanswered := errors.AsType[*noAnswer](err)
-	if answered {
-		answer.Attempts = u.attempts
-	}
+	u.count(err)
 	switch {
 	case ctx.Err() != nil:
 		err = stopped(ctx, u.attempts, u.lastFailure(ctx, err))
 	case unanswered && lost.whole:
-		err = &uploadError{fmt.Sprintf("the picture was sent but no answer came: %s (%s)", lost, countAttempts(u.attempts)), []error{err}}
+		err = &uploadError{fmt.Sprintf("no answer came to the picture: %s (%s)", lost, countAttempts(u.attempts)), []error{err}}
 	case unanswered:
 		err = &uploadError{fmt.Sprintf("the picture could not be sent: %s (%s)", lost, countAttempts(u.attempts)), []error{err}}
 	}
@@ -221,8 +235,14 @@ func (u *upload) lastFailure(ctx context.Context, err error) error {
 	if errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)) {
 		err = u.last
 	}
-	if answer, ok := errors.AsType[*Error](err); ok {
+	u.count(err)
+	return err
+}
+
+// count puts the number of attempts into an answer to this upload. What answered a request for a token is others' as well.
+func (u *upload) count(err error) {
+	_, noToken := errors.AsType[*tokenError](err)
+	if answer, ok := errors.AsType[*Error](err); ok && !noToken {
 		answer.Attempts = u.attempts
 	}
-	return err
 }
