@@ -18,11 +18,11 @@ import (
 var sizes = [3]struct {
 	name  string
 	bytes int
-	times int // uploads a round: about a fifth of a second
+	times int // uploads a round: up to a fifth of a second
 }{
-	{"20 KB", 20_000, 1500},
-	{"200 KB", 200_000, 400},
-	{"2 MB", 2_000_000, 80},
+	{"20 KB", 20_000, 1000},
+	{"200 KB", 200_000, 300},
+	{"2 MB", 2_000_000, 60},
 }
 
 // A sample is a valid JPEG, in memory and as a file.
