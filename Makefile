@@ -33,11 +33,13 @@ check:
 	@echo 'contract';  $(GO) run github.com/getkin/kin-openapi/cmd/validate --examples openapi.yaml
 	@echo 'vet';       $(GO) vet -tags chromium ./... ./zoomclient/testdata/recorded
 	@echo 'staticcheck'; $(GO) run $(STATICCHECK) -tags chromium ./... ./zoomclient/testdata/recorded
+	@echo 'bench';     cd bench && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	@for p in $(PLATFORMS); do echo "build $$p"; \
 	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -o /dev/null ./cmd/zoompic || exit 1; done
 
-bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## measure against the wire, against other clients and against the goals: docs/performance.md
+	@CGO_ENABLED=0 $(GO) build -o bin/zoompic ./cmd/zoompic
+	@cd bench && $(GO) run . $(BENCHFLAGS)
 
 fuzz: ## each target for FUZZTIME
 	@for pkg in $$($(GO) list ./...); do \
