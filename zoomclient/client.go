@@ -24,6 +24,7 @@ type Client struct {
 	log        *slog.Logger
 	expectFrom int64 // send Expect: 100-continue for pictures from this size; negative: never
 	pause      pause
+	throttle   throttle
 }
 
 // New returns a client that authorizes its requests with tokens. It sends nothing. All options that are wrong are

@@ -30,13 +30,13 @@
 // After 429 no upload of the client sends anything until the time that Zoom states, as seconds, HTTP date or ISO-8601
 // time, or for at least a second where it states none. If an upload would have to wait longer than MaxWait in sum, it ends
 // at once with an [*Error] that matches [ErrRateLimited] and says in RetryAfter how long the limit lasts. A daily limit
-// without a stated time lasts to 00:00 UTC (Zoom's rate-limit page).
+// without a stated time lasts to 00:00 UTC (Zoom's rate-limit page). After a limit on requests a second the client's attempts
+// keep further apart than before, and come closer again with every success, since other apps of the account use the limit too.
 //
-// An attempt is given up after AttemptTimeout, when no byte of a picture over 64 KiB is taken for 20
-// seconds, or when the body of an
-// answer takes longer than 10. If every byte had been sent, the picture may have been set: unless a later attempt succeeds
-// the error matches [ErrUnconfirmed]. When ctx ends, the upload ends, whatever it was doing, and its error matches the
-// context's and the last failure.
+// An attempt is given up after AttemptTimeout, when no byte of a picture over 64 KiB is taken for 20 seconds, or when the body
+// of an answer takes longer than 10. If every byte had been sent, the picture may have been set: unless a later attempt
+// succeeds the error matches [ErrUnconfirmed]. When ctx ends, the upload ends, whatever it was doing, and its error matches
+// the context's and the last failure.
 //
 // # Many pictures
 //

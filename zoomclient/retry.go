@@ -38,7 +38,12 @@ func (u *upload) decide(err error) (delay time.Duration, again bool) {
 		}
 	case answered && isRateLimit(answer):
 		// The pause is waited for at the start of the next attempt, by this upload as by all others.
-		u.pause.extend(time.Now().Add(u.limitDelay(answer)), answer)
+		now := time.Now()
+		until := now.Add(u.limitDelay(answer))
+		u.pause.extend(until, answer)
+		if answer.Limit != LimitDaily {
+			u.throttle.refused(now, until)
+		}
 		again = u.tries < u.retry.MaxAttempts
 	case answered && answer.StatusCode == http.StatusExpectationFailed && u.asksFirst(): // RFC 9110, 10.1.1
 		u.expectFailed = true

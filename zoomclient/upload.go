@@ -44,6 +44,7 @@ func (u *upload) run(ctx context.Context) (Result, error) {
 		result, err := u.attempt(ctx)
 		u.logAttempt(ctx, result, err)
 		if err == nil {
+			u.throttle.taken()
 			return result, nil
 		}
 		delay, again := u.decide(err)
@@ -102,6 +103,7 @@ func (u *upload) attempt(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	u.attempts++
+	u.throttle.begins(time.Now())
 	resp, err := u.courier.do(req)
 	if refusal, ok := errors.AsType[*Error](err); ok { // by a proxy
 		return Result{}, refusal
@@ -119,7 +121,7 @@ func (u *upload) attempt(ctx context.Context) (Result, error) {
 	return u.read(ctx, token, resp, body)
 }
 
-// waitTurn sits out the client's pause, then waits for the limiter.
+// waitTurn sits out the client's pause, keeps the throttle's gap, then waits for the limiter.
 func (u *upload) waitTurn(ctx context.Context) error {
 	for {
 		for {
@@ -138,8 +140,11 @@ func (u *upload) waitTurn(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := u.throttle.wait(ctx); err != nil {
+			return err
+		}
 		if u.limiter == nil {
-			return ctx.Err()
+			return nil
 		}
 		// Without its deadline: a rate.Limiter would fail at once, with an error that does not match the context's.
 		if err := u.limiter.Wait(noDeadline{ctx}); err != nil {
