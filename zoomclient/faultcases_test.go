@@ -159,30 +159,42 @@ func pictureFaults() []faultRow {
 	return rows
 }
 
-// pictureCases are the faults of the picture endpoint, once, and as often as there are attempts, on new and on used connections.
+// on are the cases of a row, one for each protocol that it is of.
+func (row faultRow) on(endpoint string) (cases []faultCase) {
+	for _, protocol := range []string{http1, http2Name} {
+		if row.only != "" && row.only != protocol {
+			continue
+		}
+		c := faultCase{protocol: protocol, endpoint: endpoint, fault: row.fault, count: 1, want: row.effect}
+		if protocol == http2Name && row.action == hang && row.lasts > deadLasts {
+			c.want.lasts = deadLasts
+		}
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+// always is the same fault as often as there are attempts.
+func (c faultCase) always() faultCase {
+	c.count = 5
+	return c
+}
+
+// pictureCases are the faults of the picture endpoint, once, and as often as there are attempts, on new and on used
+// connections, with large pictures and with small ones.
 func pictureCases() (cases []faultCase) {
 	for _, row := range pictureFaults() {
-		for _, protocol := range []string{http1, http2Name} {
-			if row.only != "" && row.only != protocol {
-				continue
-			}
-			c := faultCase{protocol: protocol, endpoint: "picture", fault: row.fault, count: 1, want: row.effect}
-			if protocol == http2Name && row.action == hang && row.lasts > deadLasts {
-				c.want.lasts = deadLasts
-			}
+		for _, c := range row.on("picture") {
 			cases = append(cases, c)
 			if !row.final && !row.success && (row.action != answers1 || row.stage != atBodyEnd || row.reply.status%100 < 5) {
-				c.count = 5
-				cases = append(cases, c)
-				c.count = 1
+				cases = append(cases, c.always())
+			}
+			if small, ok := c.withSmallPicture(); ok {
+				cases = append(cases, small)
 			}
 			if row.stage != atAccept && row.stage != atHandshake && row.stage != atOpen && row.action != answers1 {
 				c.warm = true
 				cases = append(cases, c)
-				c.warm = false
-			}
-			if small, ok := c.withSmallPicture(); ok {
-				cases = append(cases, small)
 			}
 		}
 	}
@@ -260,18 +272,10 @@ func tokenFaults() []faultRow {
 
 func tokenCases() (cases []faultCase) {
 	for _, row := range tokenFaults() {
-		for _, protocol := range []string{http1, http2Name} {
-			if row.only != "" && row.only != protocol {
-				continue
-			}
-			c := faultCase{protocol: protocol, endpoint: "token", fault: row.fault, count: 1, want: row.effect}
-			if protocol == http2Name && row.action == hang && row.lasts > deadLasts {
-				c.want.lasts = deadLasts
-			}
+		for _, c := range row.on("token") {
 			cases = append(cases, c)
 			if !row.final {
-				c.count = 5
-				cases = append(cases, c)
+				cases = append(cases, c.always())
 			}
 		}
 	}
