@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -117,7 +118,29 @@ func (f *syncFlags) check() error {
 			return fmt.Errorf("--report: %w", err)
 		}
 	}
+	return f.checkReportPath()
+}
+
+// checkReportPath keeps the report from replacing what the run lives on.
+func (f *syncFlags) checkReportPath() error {
+	for what, path := range map[string]string{"source": f.source, "state file": f.statePath} {
+		if f.report != "" && path != "" && isSameFile(f.report, path) {
+			return fmt.Errorf("--report %s would replace the %s; give the report another name", printable(f.report), what)
+		}
+	}
 	return nil
+}
+
+// isSameFile reports whether two paths lead to one file, or would: some file systems do not tell upper from lower case.
+func isSameFile(a, b string) bool {
+	one, err1 := os.Stat(a)
+	other, err2 := os.Stat(b)
+	if err1 == nil && err2 == nil {
+		return os.SameFile(one, other)
+	}
+	dir1, err1 := os.Stat(filepath.Dir(a))
+	dir2, err2 := os.Stat(filepath.Dir(b))
+	return err1 == nil && err2 == nil && os.SameFile(dir1, dir2) && strings.EqualFold(filepath.Base(a), filepath.Base(b))
 }
 
 // syncSource is one run, in order: read the source, open the state, check every row, send, report.

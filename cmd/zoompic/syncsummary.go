@@ -143,29 +143,39 @@ func (r *syncRun) printItem(it *item) {
 	r.outError = cmp.Or(r.outError, err)
 }
 
-// conclude prints the summary, writes the report, and says how the command ends.
+// conclude prints the summary, writes the report, and says how the command ends. What cannot be written is told, but does
+// not hide why the run ended.
 func (r *syncRun) conclude(ctx context.Context) error {
 	if r.flags.dryRun {
 		r.concludePlan()
 	}
 	end := r.ending(ctx)
 	s := r.count()
+	mistake := r.verify(&s)
+	if mistake != nil {
+		s.Exit = exitFailed
+	}
 	if end != nil {
 		s.Stopped, s.Exit = end.Message, end.Exit
 	}
-	if err := r.verify(&s); err != nil {
-		return err
-	}
-	if err := r.print(s, "%s", r.text(s)); err != nil {
-		return err
-	}
-	if err := r.writeReport(); err != nil {
-		return err
-	}
+	printed := r.print(s, "%s", r.text(s))
+	unwritten := []error{mistake, cmp.Or(r.outError, printed), r.writeReport()}
 	if end == nil {
-		return r.outError
+		return r.tellAllButFirst(unwritten)
 	}
-	return end
+	return r.tellAllButFirst(append([]error{end}, unwritten...))
+}
+
+// tellAllButFirst returns the first of errs that is one, for its exit code, and prints the others.
+func (r *syncRun) tellAllButFirst(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
+	for _, err := range errs[1:] {
+		fmt.Fprintf(r.stderr, "zoompic: %v\n", err)
+	}
+	return errs[0]
 }
 
 // concludePlan gives the outcomes of a dry run.
