@@ -240,6 +240,7 @@ type item struct {
 	seen       state.Seen     // the last look at its file
 	outcome    report.Outcome // empty while it is to be sent
 	failure    rowFailure     // why it failed or is pending
+	undone     error          // the error of its upload that left it pending
 	fromMemory bool           // its failure is an earlier run's
 	result     zoomclient.Result
 	requests   int       // in all rounds of this run

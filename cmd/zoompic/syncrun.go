@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 
@@ -19,7 +21,7 @@ const (
 
 var (
 	errInterrupted = errors.New("interrupted")
-	errGraceOver   = errors.New("interrupted, and it did not end within 10 seconds")
+	errGraceOver   = fmt.Errorf("%w, and it did not end within 10 seconds", errInterrupted)
 )
 
 // A syncRun is one run of sync.
@@ -52,11 +54,10 @@ func (r *syncRun) send(ctx context.Context) {
 			break
 		}
 		r.stopCause = r.round(ctx, queue)
-		limit, limited := errors.AsType[*zoomclient.Error](r.stopCause)
-		if !r.flags.wait || !limited || !errors.Is(r.stopCause, zoomclient.ErrRateLimited) {
+		pause, limited := r.limit()
+		if !r.flags.wait || !limited {
 			break
 		}
-		pause := max(limit.RetryAfter, minPause)
 		r.progress.paused(pause)
 		if wait(ctx, pause) != nil {
 			break
@@ -66,12 +67,30 @@ func (r *syncRun) send(ctx context.Context) {
 	r.leavePending(ctx)
 }
 
+// limit is how long to wait after a round that a rate limit ended, or after which it left some pending.
+func (r *syncRun) limit() (pause time.Duration, limited bool) {
+	if r.stopCause != nil && !errors.Is(r.stopCause, zoomclient.ErrRateLimited) {
+		return 0, false
+	}
+	pause = minPause
+	consider := func(err error) {
+		if answer, ok := errors.AsType[*zoomclient.Error](err); ok && errors.Is(err, zoomclient.ErrRateLimited) {
+			pause, limited = max(pause, answer.RetryAfter), true
+		}
+	}
+	consider(r.stopCause)
+	for _, it := range r.items {
+		consider(it.undone)
+	}
+	return pause, limited
+}
+
 // unsent is what is to be sent still, and what a rate limit left: it may work when that is over.
 func (r *syncRun) unsent() []*item {
 	var queue []*item
 	for _, it := range r.items {
 		if it.outcome == "" || it.outcome == report.Pending {
-			it.outcome, it.failure = "", rowFailure{}
+			it.outcome, it.failure, it.undone = "", rowFailure{}, nil
 			queue = append(queue, it)
 		}
 	}
@@ -214,7 +233,7 @@ func (it *item) conclude(o zoomclient.Outcome) (p state.Person, changed bool) {
 		p.Done, p.DoneAt, p.Seen = it.seen.SHA256, it.when, it.seen
 		return p, true
 	case isOfTheRun(o.Err):
-		it.outcome, it.failure = report.Pending, rowFailure{} // leavePending says why
+		it.outcome, it.failure, it.undone = report.Pending, explainPending(o.Err), o.Err
 		return p, false
 	}
 	it.fail(o.Err)
@@ -251,25 +270,14 @@ func isForGood(err error) bool {
 		(answer.Code == zoomclient.CodeInvalidFile || answer.Code == zoomclient.CodeRejectedContent)
 }
 
-// leavePending ends the run for what has no outcome, and says why.
+// leavePending ends the run for what has no outcome, and says why: by its own failure if it was tried.
 func (r *syncRun) leavePending(ctx context.Context) {
-	why := rowFailure{Cause: "not sent: rate limited", Advice: "run again"}
-	switch {
-	case r.stateError != nil:
-		why = rowFailure{Cause: "not sent: the state file could not be written"}
-	case ctx.Err() != nil:
-		why = rowFailure{Cause: "not sent: interrupted", Advice: "run again to go on"}
-	case r.stopCause != nil:
-		why = explain(r.stopCause)
-		why.Cause = "not sent: " + why.Cause
-	}
 	for _, it := range r.items {
 		if it.outcome != "" && it.outcome != report.Pending {
 			continue
 		}
-		it.outcome = report.Pending
-		if it.failure.Cause == "" {
-			it.failure = why
+		if it.outcome == "" {
+			it.outcome, it.failure = report.Pending, explainPending(cmp.Or(r.stateError, ctx.Err(), r.stopCause))
 		}
 		r.ended(it)
 	}

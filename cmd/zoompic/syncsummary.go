@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zoompic/zoompic/internal/report"
+	"github.com/zoompic/zoompic/internal/state"
 	"github.com/zoompic/zoompic/zoomclient"
 )
 
@@ -40,7 +41,7 @@ func (f rowFailure) reason() string {
 
 // explain puts an error in words that group it with others of its kind.
 func explain(err error) rowFailure {
-	text := strings.TrimPrefix(err.Error(), "zoom: ")
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "zoom: "), "stopped: ")
 	if answer, ok := errors.AsType[*zoomclient.Error](err); ok {
 		return explainAnswer(answer)
 	}
@@ -57,8 +58,6 @@ func explain(err error) rowFailure {
 		return rowFailure{Cause: "sent, but no answer came: the picture may have been set", Advice: "run again: it is sent once more"}
 	case errors.Is(err, fs.ErrNotExist):
 		return rowFailure{Cause: "there is no such file"}
-	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
-		return rowFailure{Cause: "interrupted", Advice: "run again to go on"}
 	case errors.Is(err, zoomclient.ErrToken):
 		return rowFailure{Cause: text}
 	}
@@ -66,6 +65,22 @@ func explain(err error) rowFailure {
 		return rowFailure{Cause: "the picture could not be sent", Detail: detail, Advice: "run again"}
 	}
 	return rowFailure{Cause: text}
+}
+
+// explainPending is explain for what the next run sends again.
+func explainPending(err error) rowFailure {
+	_, unrecorded := errors.AsType[*state.WriteError](err)
+	switch {
+	case errors.Is(err, zoomclient.ErrUnconfirmed):
+		return rowFailure{Cause: "sent, but no answer came; the next run sends it once more", Advice: "run again"}
+	case unrecorded:
+		return rowFailure{Cause: "not sent: the state file could not be written"}
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+		return rowFailure{Cause: "not sent: interrupted", Advice: "run again to go on"}
+	}
+	f := explain(err)
+	f.Cause = "not sent: " + f.Cause
+	return f
 }
 
 func explainAnswer(answer *zoomclient.Error) rowFailure {
@@ -225,11 +240,19 @@ func (r *syncRun) ending(ctx context.Context) *failure {
 	case r.stopCause != nil:
 		return newFailure(exitCode(ctx, r.stopCause), "", r.stopCause)
 	case s.Pending > 0:
-		return &failure{Exit: exitLimited, Message: fmt.Sprintf("a rate limit left %d to be sent; run again to go on", s.Pending)}
+		return r.endingOfPending(ctx, s.Pending)
 	case s.Failed > 0:
 		return &failure{Exit: exitFailed, Message: fmt.Sprintf("%d failed", s.Failed), printed: true}
 	}
 	return nil
+}
+
+// endingOfPending is how the command ends when the run came to its end, but some uploads failed for no reason of their own.
+func (r *syncRun) endingOfPending(ctx context.Context, pending int) *failure {
+	first := slices.IndexFunc(r.items, func(it *item) bool { return it.undone != nil })
+	f := newFailure(exitCode(ctx, r.items[first].undone), "", r.items[first].undone)
+	f.Message = fmt.Sprintf("%d still to be sent: %s; run again to go on", pending, f.Message)
+	return f
 }
 
 // verify compares what the embedded fake holds with what was reported as uploaded.

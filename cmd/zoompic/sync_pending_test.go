@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/zoompic/zoompic/zoomclient"
+	"github.com/zoompic/zoompic/zoomclient/zoomtest"
+)
+
+// TestTokenOutageIsNoLimit: those who were not sent for want of a token say so, and the exit code does.
+func TestTokenOutageIsNoLimit(t *testing.T) {
+	zoom := newTestZoom(t)
+	var tokens atomic.Int32
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if tokens.Add(1) > 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		zoom.Handler.ServeHTTP(w, r)
+	}))
+	defer endpoint.Close()
+	zoom.env["ZOOM_TOKEN_URL"] = endpoint.URL + "/oauth/token"
+	zoom.answers(func(_ http.ResponseWriter, _ *http.Request, user string) bool {
+		if user == "bob@example.com" {
+			zoom.RevokeTokens()
+		}
+		return false
+	})
+	dir := team(t, map[string][]byte{"ada@example.com": face(1), "bob@example.com": face(2), "eve@example.com": face(3)})
+	var stdout, stderr bytes.Buffer
+	c := &command{getenv: func(name string) string { return zoom.env[name] }, stdout: &stdout, stderr: &stderr}
+	c.options = []zoomclient.Option{zoomclient.WithRetry(zoomclient.Retry{MaxAttempts: 1})}
+	code := c.run(t.Context(), []string{"zoompic", "sync", "--workers", "1", dir})
+	const why = "no access token: the token endpoint answered 503"
+	if code != exitCredentials || tokens.Load() < 2 || !strings.HasPrefix(stdout.String(), "3 people: 1 uploaded, 0 unchanged, 0 failed, 2 pending") ||
+		!strings.Contains(stdout.String(), "pending: 2 × not sent: "+why) || !strings.Contains(stderr.String(), "2 still to be sent: "+why) {
+		t.Errorf("exit %d after %d requests for a token\n%s%s", code, tokens.Load(), &stdout, &stderr)
+	}
+}
+
+// TestLimitOfOne in virtual time: a rate limit that ended the attempts of one upload, and not the run, is waited for too.
+func TestLimitOfOne(t *testing.T) {
+	for _, wait := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			z := &testZoom{Handler: zoomtest.New()}
+			var refused atomic.Int32
+			z.answers(func(w http.ResponseWriter, r *http.Request, user string) bool {
+				if user != "bob@example.com" || refused.Load() == 5 {
+					return false
+				}
+				refused.Add(1)
+				w.Header().Set("Retry-After", "1")
+				return refuses(w, r, 429, 429, "")
+			})
+			dir := team(t, map[string][]byte{"ada@example.com": face(1), "bob@example.com": face(2)})
+			args, exit, counts := []string{dir}, exitLimited, "2 people: 1 uploaded, 0 unchanged, 0 failed, 1 pending"
+			if wait {
+				args, exit, counts = []string{"--wait", dir}, exitDone, "2 people: 2 uploaded, 0 unchanged, 0 failed, 0 pending"
+			}
+			var stderr bytes.Buffer
+			code, stdout := z.virtually(t.Context(), &stderr, args...)
+			if code != exit || refused.Load() != 5 || !strings.HasPrefix(stdout, counts) || !wait && !strings.Contains(stderr.String(), "1 still to be sent: 429 Too Many Requests") {
+				t.Errorf("wait %v: exit %d after %d refusals\n%s%s", wait, code, refused.Load(), stdout, &stderr)
+			}
+		})
+	}
+}
+
+// TestInterruptedInFlight in virtual time: whose picture was sent is not told that it was not.
+func TestInterruptedInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := &testZoom{Handler: zoomtest.New()}
+		ctx, interrupt := context.WithCancel(t.Context())
+		z.answers(func(_ http.ResponseWriter, r *http.Request, _ string) bool {
+			io.Copy(io.Discard, r.Body)
+			interrupt()
+			<-r.Context().Done()
+			return true
+		})
+		dir := team(t, map[string][]byte{"ada@example.com": face(1), "bob@example.com": face(2)})
+		code, stdout := z.virtually(ctx, io.Discard, dir)
+		if code != exitInterrupted ||
+			!strings.Contains(stdout, "pending: 1 × sent, but no answer came; the next run sends it once more\n  what to do: run again\n  ada@example.com") ||
+			!strings.Contains(stdout, "pending: 1 × not sent: interrupted\n  what to do: run again to go on\n  bob@example.com") {
+			t.Errorf("exit %d\n%s", code, stdout)
+		}
+	})
+}
