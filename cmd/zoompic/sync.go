@@ -143,7 +143,7 @@ func isSameFile(a, b string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(dir1, dir2) && strings.EqualFold(filepath.Base(a), filepath.Base(b))
 }
 
-// syncSource is one run, in order: read the source, open the state, check every row, send, report.
+// syncSource is one run, in order: read the source, find the credentials, open the state, check every row, send, report.
 func (c *command) syncSource(ctx context.Context, f *syncFlags) error {
 	src, err := c.readSource(ctx, f)
 	if err != nil {
@@ -151,13 +151,7 @@ func (c *command) syncSource(ctx context.Context, f *syncFlags) error {
 	}
 	defer src.Close()
 
-	known, err := f.openState(c, src)
-	if err != nil {
-		return stateFailure(err)
-	}
-	defer known.Close()
-
-	run := &syncRun{command: c, flags: f, source: src, state: known, progress: newProgress(c, f.quiet)}
+	run := &syncRun{command: c, flags: f, source: src, progress: newProgress(c, f.quiet)}
 	if !f.dryRun {
 		target, err := f.account.open(c, zoomclient.WithLogger(run.progress.logger()),
 			// A little under the rate, one at a time: then no sliding second ever holds more.
@@ -168,6 +162,10 @@ func (c *command) syncSource(ctx context.Context, f *syncFlags) error {
 		defer target.close()
 		run.target = target
 	}
+	if run.state, err = f.openState(c, src); err != nil {
+		return stateFailure(err)
+	}
+	defer run.state.Close()
 	if err := run.makePlan(ctx); err != nil {
 		return err
 	}
@@ -204,10 +202,6 @@ func (f *syncFlags) openState(c *command, src *source.Source) (*state.State, err
 	}
 	if f.dryRun {
 		return state.View(path, account)
-	}
-	if account == "" { // the file must not come into being for nobody
-		_, err := credentials(c.getenv, "")
-		return nil, err
 	}
 	return state.Open(path, account)
 }

@@ -335,6 +335,10 @@ func TestSyncUsage(t *testing.T) {
 	if code, _, stderr := zoompic(t, nil, nil, "sync", good); code != exitCredentials || !strings.Contains(stderr, "ZOOM_ACCOUNT_ID") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
+	half := map[string]string{"ZOOM_ACCOUNT_ID": "A"}
+	if code, _, stderr := zoompic(t, half, nil, "sync", good); code != exitCredentials || !strings.Contains(stderr, "ZOOM_CLIENT_ID") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
 	if zoom.Requests() != 0 {
 		t.Errorf("%d requests", zoom.Requests())
 	}
