@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/zoompic/zoompic/internal/report"
@@ -56,15 +57,20 @@ func explain(err error) rowFailure {
 	switch {
 	case errors.Is(err, zoomclient.ErrUnconfirmed):
 		return rowFailure{Cause: "sent, but no answer came: the picture may have been set", Advice: "run again: it is sent once more"}
-	case errors.Is(err, fs.ErrNotExist):
-		return rowFailure{Cause: "there is no such file"}
 	case errors.Is(err, zoomclient.ErrToken):
 		return rowFailure{Cause: text}
 	}
 	if _, detail, ok := strings.Cut(text, "the picture could not be sent: "); ok {
 		return rowFailure{Cause: "the picture could not be sent", Detail: detail, Advice: "run again"}
 	}
-	return rowFailure{Cause: text}
+	if errors.Is(err, fs.ErrNotExist) {
+		return rowFailure{Cause: "there is no such file", Advice: "check its name, and whether a link leads nowhere"}
+	}
+	if _, ok := errors.AsType[syscall.Errno](err); ok {
+		return rowFailure{Cause: "the file cannot be read: " + text, Advice: "check the file, and who may read it"}
+	}
+	cause, advice, _ := strings.Cut(text, "; ")
+	return rowFailure{Cause: cause, Advice: advice}
 }
 
 // explainPending is explain for what the next run sends again.

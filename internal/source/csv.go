@@ -122,11 +122,11 @@ func below(file string) (string, error) {
 	slashed := filepath.ToSlash(file)
 	switch clean := path.Clean(slashed); {
 	case file == "":
-		return "", errors.New("no file is named")
+		return "", errors.New("no file is named; fill in the column \"file\", or remove the row")
 	case path.IsAbs(slashed) || filepath.IsAbs(file) || filepath.VolumeName(file) != "":
-		return "", errors.New("the path must be relative to the CSV file's folder")
+		return "", errors.New("the path must be relative to the CSV file's folder; give it without the folders above")
 	case !fs.ValidPath(clean):
-		return "", errors.New("the path leaves the CSV file's folder")
+		return "", errors.New("the path leaves the CSV file's folder; put the picture below that folder")
 	default:
 		return clean, nil
 	}

@@ -2,6 +2,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -99,7 +100,7 @@ func (s *Source) Load(r *Row) (zoomclient.Picture, Stamp, error) {
 	before, _ := s.Stat(r) // if it cannot be had, neither can the picture
 	pic, err := zoomclient.LoadPictureFS(s.root.FS(), r.path)
 	if err != nil {
-		return pic, Stamp{}, err
+		return pic, Stamp{}, plain(cmp.Or(errors.Unwrap(err), err)) // without the path
 	}
 	if after, err := s.Stat(r); err != nil || !after.Equal(before) {
 		before = Stamp{}
@@ -181,10 +182,15 @@ func (s *Source) samePicture(a, b *Row) bool {
 	return err == nil && one.SHA256() == other.SHA256()
 }
 
+var errLinkLeaves = errors.New("the link leaves the folder; put the picture itself there")
+
 // plain takes the operation and path from an error: who prints it has named the file.
 func plain(err error) error {
 	if wrapped, ok := errors.AsType[*fs.PathError](err); ok {
-		return wrapped.Err
+		err = wrapped.Err
+	}
+	if err.Error() == "path escapes from parent" { // package os does not export it
+		return errLinkLeaves
 	}
 	return err
 }

@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -93,4 +96,38 @@ func TestInterruptedInFlight(t *testing.T) {
 			t.Errorf("exit %d\n%s", code, stdout)
 		}
 	})
+}
+
+// TestFileFailuresAreGrouped by cause, with what to do: the names are in the lines below.
+func TestFileFailuresAreGrouped(t *testing.T) {
+	zoom := newTestZoom(t)
+	dir := t.TempDir()
+	list := "user,file\n"
+	for i, name := range []string{"folder1", "folder2", "gone1", "gone2", "link1", "link2"} {
+		list += fmt.Sprintf("user%d@example.com,%s\n", i, name)
+		switch name[:4] {
+		case "fold":
+			if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		case "link":
+			if err := os.Symlink(os.Args[0], filepath.Join(dir, name)); err != nil {
+				t.Skip(err)
+			}
+		}
+	}
+	path := filepath.Join(dir, "list.csv")
+	if err := os.WriteFile(path, []byte(list), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ := zoom.expect(t, exitFailed, "6 people: 0 uploaded, 0 unchanged, 6 failed, 0 pending", path)
+	for _, want := range []string{
+		"failed: 2 × this is a folder\n  what to do: name a picture in it\n  user0@example.com  folder1\n",
+		"failed: 2 × there is no such file\n  what to do: check its name, and whether a link leads nowhere\n  user2@example.com  gone1\n",
+		"failed: 2 × the link leaves the folder\n  what to do: put the picture itself there\n  user4@example.com  link1\n",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("%q is not in\n%s", want, stdout)
+		}
+	}
 }
