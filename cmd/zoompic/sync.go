@@ -155,7 +155,7 @@ func (c *command) syncSource(ctx context.Context, f *syncFlags) error {
 	if !f.dryRun {
 		target, err := f.account.open(c, zoomclient.WithLogger(run.progress.logger()),
 			// A little under the rate, one at a time: then no sliding second ever holds more.
-			zoomclient.WithLimiter(rate.NewLimiter(rate.Limit(f.rate/1.005), 1)))
+			zoomclient.WithLimiter(&pace{rate.NewLimiter(rate.Limit(f.rate/1.005), 1), ctx}))
 		if err != nil {
 			return err
 		}

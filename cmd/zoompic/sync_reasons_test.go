@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/zoompic/zoompic/zoomclient"
 	"github.com/zoompic/zoompic/zoomclient/zoomtest"
@@ -129,5 +130,55 @@ func TestFileFailuresAreGrouped(t *testing.T) {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is not in\n%s", want, stdout)
 		}
+	}
+}
+
+// TestInterruptWaitsForNobodyWhoWaits in virtual time: who waits for a turn or for the end of a pause has nothing to lose, and
+// is not sent afterwards.
+func TestInterruptWaitsForNobodyWhoWaits(t *testing.T) {
+	faces := map[string][]byte{}
+	for i := range 20 {
+		faces[fmt.Sprintf("user%02d@example.com", i)] = face(i)
+	}
+	for name, test := range map[string]struct {
+		args   []string
+		answer func(w http.ResponseWriter, r *http.Request) bool
+		told   string
+		spent  time.Duration
+	}{
+		"for a turn": {args: []string{"--rate=0.1"}, spent: 5 * time.Second},
+		"for a pause": {answer: func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Retry-After", "40")
+			return refuses(w, r, 429, 429, "")
+		}, spent: 5 * time.Second},
+		"for another try": {answer: func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Retry-After", "40")
+			return refuses(w, r, 503, 0, "")
+		}, spent: 5 * time.Second},
+		"for an answer": {answer: func(_ http.ResponseWriter, r *http.Request) bool {
+			wait(r.Context(), 8*time.Second)
+			return false
+		}, told: "zoompic: interrupted: waiting up to 10 s for 1 upload; again to stop at once\n", spent: 8 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			z := &testZoom{Handler: zoomtest.New()}
+			requests := 0
+			z.answers(func(w http.ResponseWriter, r *http.Request, _ string) bool {
+				requests++
+				return test.answer != nil && test.answer(w, r)
+			})
+			ctx, interrupt := context.WithCancel(t.Context())
+			time.AfterFunc(5*time.Second, interrupt)
+			start := time.Now()
+			var stderr bytes.Buffer
+			code, stdout := z.virtually(ctx, &stderr, append(test.args, "--quiet", team(t, faces))...)
+			spent := time.Since(start)
+			if code != exitInterrupted || requests != 1 || spent < test.spent || spent > test.spent+time.Second/2 || !strings.Contains(stdout, "× not sent: interrupted\n") {
+				t.Errorf("%s: exit %d after %v and %d requests\n%s", name, code, spent, requests, stdout)
+			}
+			if told, _, _ := strings.Cut(stderr.String(), "zoompic: interrupted with"); told != test.told {
+				t.Errorf("%s: told %q, want %q", name, told, test.told)
+			}
+		})
 	}
 }

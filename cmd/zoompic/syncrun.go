@@ -8,6 +8,8 @@ import (
 	"iter"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/zoompic/zoompic/internal/report"
 	"github.com/zoompic/zoompic/internal/source"
 	"github.com/zoompic/zoompic/internal/state"
@@ -97,15 +99,11 @@ func (r *syncRun) unsent() []*item {
 	return queue
 }
 
-// round sends a queue and returns why its end was not reached. An interrupt ends the queue, and 10 seconds later the uploads.
+// round sends a queue and returns why its end was not reached. An interrupt ends the queue, and in time the uploads.
 func (r *syncRun) round(interrupt context.Context, queue []*item) (stopCause error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(interrupt))
 	defer cancel(nil)
-	defer context.AfterFunc(interrupt, func() {
-		if wait(ctx, grace) == nil {
-			cancel(errGraceOver)
-		}
-	})()
+	defer context.AfterFunc(interrupt, func() { r.endInOrder(ctx, cancel) })()
 
 	r.byUser = map[string]*item{}
 	r.slots = make(chan struct{}, r.flags.workers)
@@ -120,11 +118,50 @@ func (r *syncRun) round(interrupt context.Context, queue []*item) (stopCause err
 			stopCause = o.Err
 			continue
 		}
+		r.progress.ceased(o.Upload.UserID)
 		outcomes <- o
 	}
 	close(outcomes)
 	<-settled
 	return stopCause
+}
+
+// endInOrder leaves uploads in flight 10 seconds to end, but none to those that only wait before their next attempt.
+func (r *syncRun) endInOrder(ctx context.Context, cancel context.CancelCauseFunc) {
+	const look = 100 * time.Millisecond // by the first one, those that waited for their turn have ended
+	told := false
+	for end := time.Now().Add(grace); time.Now().Before(end); {
+		if wait(ctx, look) != nil {
+			return
+		}
+		inFlight := r.progress.inFlight()
+		if inFlight == 0 {
+			cancel(errInterrupted)
+			return
+		}
+		if !told {
+			r.progress.interrupted(inFlight)
+			told = true
+		}
+	}
+	cancel(errGraceOver)
+}
+
+// A pace is a limiter whose waits end with an interrupt: nothing is sent any more by whoever waits for a turn then.
+type pace struct {
+	limiter   *rate.Limiter
+	interrupt context.Context
+}
+
+func (p *pace) Wait(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.interrupt, cancel)()
+	err := p.limiter.Wait(ctx)
+	if p.interrupt.Err() != nil {
+		return errInterrupted
+	}
+	return err
 }
 
 // uploads is the queue as UploadPictures takes it, until an interrupt.
@@ -167,6 +204,7 @@ func (r *syncRun) open(ctx context.Context, it *item) (zoomclient.Picture, error
 			return zoomclient.Picture{}, err
 		}
 	}
+	r.progress.began(it.row.User)
 	return pic, nil
 }
 
