@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/zoompic/zoompic/zoomclient"
 	"github.com/zoompic/zoompic/zoomclient/portrait"
@@ -148,7 +149,7 @@ func (c *command) fail(o outcome, f *failure) error {
 
 // printable quotes a name that could rewrite a terminal.
 func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return strconv.Quote(name)
 	}
 	return name

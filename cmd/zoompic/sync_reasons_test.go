@@ -182,3 +182,12 @@ func TestInterruptWaitsForNobodyWhoWaits(t *testing.T) {
 		})
 	}
 }
+
+// TestPrintable: a byte that is not UTF-8 could be a control character to the terminal.
+func TestPrintable(t *testing.T) {
+	for name, want := range map[string]string{"Jörg.jpg": "Jörg.jpg", "J\xf6rg.jpg": `"J\xf6rg.jpg"`, "\x9b2J": `"\x9b2J"`, "\u202egpj": `"\u202egpj"`, "\ufffd": "\ufffd"} {
+		if got := printable(name); got != want {
+			t.Errorf("%q: %s, want %s", name, got, want)
+		}
+	}
+}

@@ -213,7 +213,7 @@ func (r *syncRun) concludePlan() {
 }
 
 func (r *syncRun) count() summary {
-	s := summary{People: len(r.items), Duplicates: r.source.Duplicates, Skipped: len(r.source.Skipped)}
+	s := summary{People: len(r.items), Duplicates: r.source.Duplicates, Skipped: len(r.source.Skipped) + r.source.Empty}
 	for _, it := range r.items {
 		switch it.outcome {
 		case report.Uploaded:
@@ -293,7 +293,10 @@ func (r *syncRun) text(s summary) string {
 	if s.Duplicates > 0 {
 		fmt.Fprintf(&b, "left out: %s of a person and picture that are there already\n", plural(s.Duplicates, "row"))
 	}
-	if s.Skipped > 0 {
+	if r.source.Empty > 0 {
+		fmt.Fprintf(&b, "left out: %s with nothing in them\n", plural(r.source.Empty, "row"))
+	}
+	if len(r.source.Skipped) > 0 {
 		fmt.Fprintf(&b, "passed over: %s\n", names(r.source.Skipped))
 	}
 	if s.FromMemory > 0 {

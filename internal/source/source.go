@@ -24,6 +24,7 @@ type Source struct {
 	Columns    []string // names of the CSV's other columns
 	Rows       []Row    // in the order of the file, or of the file names; each person once
 	Duplicates int      // rows left out because another has the same person and picture
+	Empty      int      // rows left out because nothing is in them
 	Skipped    []string // files of the folder that are no pictures by their names
 
 	root *os.Root
