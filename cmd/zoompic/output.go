@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/zoompic/zoompic/internal/report"
 	"github.com/zoompic/zoompic/zoomclient"
 	"github.com/zoompic/zoompic/zoomclient/portrait"
 )
@@ -124,12 +125,15 @@ func (c *command) report(ctx context.Context, err error) int {
 
 // print writes a result to standard output: as JSON of value, or as text.
 func (c *command) print(value any, format string, args ...any) error {
-	var err error
+	text := fmt.Appendf(nil, format, args...)
 	if c.json {
-		err = json.NewEncoder(c.stdout).Encode(value)
-	} else {
-		_, err = fmt.Fprintf(c.stdout, format, args...)
+		line, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		text = append(report.EscapeJSON(line), '\n')
 	}
+	_, err := c.stdout.Write(text)
 	if err != nil {
 		return &failure{Exit: exitFailed, Message: "writing to standard output: " + err.Error()}
 	}

@@ -78,7 +78,10 @@ Exit codes: 0 done, 1 somebody's picture failed, 2 usage or unclear source, 3 cr
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.source = args[0]
-			if !cmd.Flags().Changed("rate") {
+			switch paced := cmd.Flags().Changed("rate"); {
+			case paced && cmd.Flags().Changed("plan"):
+				return errors.New("give --plan or --rate, not both")
+			case !paced:
 				f.rate = rates[f.plan]
 			}
 			if err := f.check(); err != nil {
@@ -99,7 +102,6 @@ Exit codes: 0 done, 1 somebody's picture failed, 2 usage or unclear source, 3 cr
 	flags.BoolVar(&f.wait, "wait", false, "wait for the end of a daily limit instead of ending")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 	flags.StringVar(&f.report, "report", "", "write what became of everybody to this file: .csv, .jsonl or .html")
-	cmd.MarkFlagsMutuallyExclusive("plan", "rate")
 	return cmd
 }
 

@@ -177,7 +177,10 @@ func (r *syncRun) conclude(ctx context.Context) error {
 		s.Exit = exitFailed
 	}
 	if end != nil {
-		s.Stopped, s.Exit = end.Message, end.Exit
+		s.Exit = end.Exit
+		if !end.printed {
+			s.Stopped = end.Message
+		}
 	}
 	printed := r.print(s, "%s", r.text(s))
 	unwritten := []error{mistake, cmp.Or(r.outError, printed), r.writeReport()}
@@ -287,8 +290,12 @@ func (r *syncRun) text(s summary) string {
 	} else {
 		fmt.Fprintf(&b, "%s: %d uploaded, %d unchanged, %d failed, %d pending\n", countPeople(s.People), s.Uploaded, s.Unchanged, s.Failed, s.Pending)
 	}
-	if s.Verified > 0 {
-		fmt.Fprintf(&b, "verified: the fake Zoom holds the same %s that were sent\n", plural(s.Verified, "picture"))
+	switch s.Verified {
+	case 0:
+	case 1:
+		b.WriteString("verified: the fake Zoom holds the same picture that was sent\n")
+	default:
+		fmt.Fprintf(&b, "verified: the fake Zoom holds the same %d pictures that were sent\n", s.Verified)
 	}
 	if s.Duplicates > 0 {
 		fmt.Fprintf(&b, "left out: %s of a person and picture that are there already\n", plural(s.Duplicates, "row"))

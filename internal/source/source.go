@@ -27,7 +27,8 @@ type Source struct {
 	Empty      int      // rows left out because nothing is in them
 	Skipped    []string // files of the folder that are no pictures by their names
 
-	root *os.Root
+	root         *os.Root
+	passedFolder bool // there are sub-folders that were not looked into
 }
 
 // A Row is one person.
@@ -164,6 +165,9 @@ func (s *Source) dropDuplicates() error {
 	s.Rows = kept
 	if len(unclear) > 0 {
 		return fmt.Errorf("more than one picture for %s; leave one for each person", list(unclear))
+	}
+	if len(kept) == 0 && s.passedFolder {
+		return errors.New("nobody is in it, but sub-folders are; --recursive takes the pictures of those too")
 	}
 	if len(kept) == 0 {
 		return errors.New("nobody is in it")

@@ -161,7 +161,7 @@ func TestRowsThatCannotBeSent(t *testing.T) {
 }
 
 func TestUnusableSources(t *testing.T) {
-	dir := folder(t, map[string]string{"x/notes.txt": "", "x/list.csv": "", "one.png": pngOf(t, 1), "two.png": pngOf(t, 2), "gone/.keep": ""})
+	dir := folder(t, map[string]string{"x/notes.txt": "", "x/list.csv": "", "one.png": pngOf(t, 1), "two.png": pngOf(t, 2), "gone/.keep": "", "gone/@eaDir/x": "", "above/sub/ada@example.com.png": ""})
 	list := filepath.Join(dir, "x", "list.csv")
 	for content, words := range map[string]string{
 		"":                        "it is empty",
@@ -186,7 +186,8 @@ func TestUnusableSources(t *testing.T) {
 			t.Errorf("%q: %v, %v; want %q", content, s, err, words)
 		}
 	}
-	for path, words := range map[string]string{filepath.Join(dir, "x"): "nobody is in it", filepath.Join(dir, "none"): "no such file"} {
+	for path, words := range map[string]string{filepath.Join(dir, "x"): "nobody is in it", filepath.Join(dir, "gone"): "nobody is in it", dir + "/above": "nobody is in it, but sub-folders are; --recursive",
+		filepath.Join(dir, "none"): "no such file"} {
 		if s, err := Open(path, false, nil); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: %v, %v", path, s, err)
 		}
