@@ -39,6 +39,7 @@ type syncFlags struct {
 	wait      bool
 	quiet     bool
 	report    string
+	timeout   time.Duration
 }
 
 func (c *command) sync() *cobra.Command {
@@ -87,7 +88,13 @@ Exit codes: 0 done, 1 somebody's picture failed, 2 usage or unclear source, 3 cr
 			if err := f.check(); err != nil {
 				return err
 			}
-			return c.syncSource(cmd.Context(), &f)
+			ctx := cmd.Context()
+			if f.timeout > 0 {
+				limited, cancel := context.WithTimeoutCause(ctx, f.timeout, errTimeout)
+				defer cancel()
+				ctx = limited
+			}
+			return c.syncSource(ctx, &f)
 		},
 	}
 	f.account.register(cmd)
@@ -100,6 +107,7 @@ Exit codes: 0 done, 1 somebody's picture failed, 2 usage or unclear source, 3 cr
 	flags.BoolVar(&f.force, "force", false, "send everything, whatever the state file remembers")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "check everything and show what would be sent; needs no credentials")
 	flags.BoolVar(&f.wait, "wait", false, "wait for the end of a daily limit instead of ending")
+	flags.DurationVar(&f.timeout, "timeout", 0, "end the run after this long, as an interrupt does; 0 for no limit")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 	flags.StringVar(&f.report, "report", "", "write what became of everybody to this file: .csv, .jsonl or .html")
 	return cmd
@@ -114,6 +122,9 @@ func (f *syncFlags) check() error {
 	}
 	if f.workers < 1 {
 		return errors.New("--workers must be 1 or more")
+	}
+	if f.timeout < 0 {
+		return errors.New("--timeout must not be negative")
 	}
 	if f.report != "" {
 		if err := report.Check(f.report); err != nil {
@@ -186,11 +197,19 @@ func (c *command) readSource(ctx context.Context, f *syncFlags) (*source.Source,
 	src, err := read()
 	switch {
 	case ctx.Err() != nil:
-		return nil, &failure{Exit: exitInterrupted, Message: "interrupted; nothing was sent"}
+		return nil, interruption(ctx, "; nothing was sent")
 	case err != nil:
 		return nil, newFailure(exitUsage, printable(f.source), err)
 	}
 	return src, nil
+}
+
+// interruption is the end of a run whose context ended, by a signal or by --timeout.
+func interruption(ctx context.Context, rest string) *failure {
+	if cause := context.Cause(ctx); cause == errTimeout {
+		return &failure{Exit: exitFailed, Message: cause.Error() + rest}
+	}
+	return &failure{Exit: exitInterrupted, Message: "interrupted" + rest}
 }
 
 func (f *syncFlags) openState(c *command, src *source.Source) (*state.State, error) {

@@ -191,3 +191,19 @@ func TestPrintable(t *testing.T) {
 		}
 	}
 }
+
+// TestSyncTimeout in virtual time ends a run as an interrupt does, but it is nobody's signal.
+func TestSyncTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := &testZoom{Handler: zoomtest.New()}
+		dir := team(t, map[string][]byte{"ada@example.com": face(1), "bob@example.com": face(2)})
+		var stderr bytes.Buffer
+		code, stdout := z.virtually(t.Context(), &stderr, "--rate=0.1", "--timeout=5s", dir)
+		if code != exitFailed || !strings.HasPrefix(stdout, "2 people: 1 uploaded, 0 unchanged, 0 failed, 1 pending") || !strings.Contains(stdout, "pending: 1 × not sent: interrupted") || stderr.String() != "zoompic: the time given by --timeout is over with 1 still to be sent; run again to go on\n" {
+			t.Errorf("exit %d\n%s%s", code, stdout, &stderr)
+		}
+		if code, stdout := z.virtually(t.Context(), io.Discard, dir); code != exitDone || !strings.HasPrefix(stdout, "2 people: 1 uploaded, 1 unchanged") {
+			t.Errorf("exit %d\n%s", code, stdout)
+		}
+	})
+}

@@ -310,12 +310,16 @@ func isForGood(err error) bool {
 
 // leavePending ends the run for what has no outcome, and says why: by its own failure if it was tried.
 func (r *syncRun) leavePending(ctx context.Context) {
+	cause := cmp.Or(r.stateError, r.stopCause)
+	if r.stateError == nil && ctx.Err() != nil {
+		cause = errInterrupted
+	}
 	for _, it := range r.items {
 		if it.outcome != "" && it.outcome != report.Pending {
 			continue
 		}
 		if it.outcome == "" {
-			it.outcome, it.failure = report.Pending, explainPending(cmp.Or(r.stateError, ctx.Err(), r.stopCause))
+			it.outcome, it.failure = report.Pending, explainPending(cause)
 		}
 		r.ended(it)
 	}

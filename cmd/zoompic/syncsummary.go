@@ -245,7 +245,7 @@ func (r *syncRun) ending(ctx context.Context) *failure {
 	case r.stateError != nil:
 		return newFailure(exitState, "", r.stateError)
 	case s.Pending > 0 && ctx.Err() != nil:
-		return &failure{Exit: exitInterrupted, Message: fmt.Sprintf("interrupted with %d still to be sent; run again to go on", s.Pending)}
+		return interruption(ctx, fmt.Sprintf(" with %d still to be sent; run again to go on", s.Pending))
 	case r.stopCause != nil:
 		return newFailure(exitCode(ctx, r.stopCause), "", r.stopCause)
 	case s.Pending > 0:
