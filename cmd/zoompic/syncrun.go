@@ -52,12 +52,12 @@ func (r *syncRun) send(ctx context.Context) {
 	defer r.progress.stop()
 	for {
 		queue := r.unsent()
-		if len(queue) == 0 || ctx.Err() != nil || r.stateError != nil {
+		if len(queue) == 0 || ctx.Err() != nil {
 			break
 		}
 		r.stopCause = r.round(ctx, queue)
 		pause, limited := r.limit()
-		if !r.flags.wait || !limited {
+		if !r.flags.wait || !limited || ctx.Err() != nil || r.stateError != nil {
 			break
 		}
 		r.progress.paused(pause)
