@@ -120,11 +120,11 @@ func (f *syncFlags) check() error {
 	if !(f.rate > 0) {
 		return errors.New("--rate must be more than 0")
 	}
-	if f.workers < 1 {
-		return errors.New("--workers must be 1 or more")
-	}
 	if f.timeout < 0 {
 		return errors.New("--timeout must not be negative")
+	}
+	if f.workers < 1 {
+		return errors.New("--workers must be 1 or more")
 	}
 	if f.report != "" {
 		if err := report.Check(f.report); err != nil {

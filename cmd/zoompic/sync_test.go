@@ -320,6 +320,7 @@ func TestSyncUsage(t *testing.T) {
 		{[]string{t.TempDir()}, "nobody is in it"},
 		{[]string{"-"}, "it is empty"},
 		{[]string{"--workers", "0", good}, "--workers must be 1 or more"},
+		{[]string{"--timeout", "-1s", good}, "--timeout must not be negative"},
 		{[]string{"--rate", "0", good}, "--rate must be more than 0"},
 		{[]string{"--rate", "NaN", good}, "--rate must be more than 0"},
 		{[]string{"--plan", "pro", good}, "give --plan or --rate, not both"},

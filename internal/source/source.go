@@ -2,7 +2,6 @@
 package source
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -100,9 +99,9 @@ func (s *Source) Stat(r *Row) (Stamp, error) {
 // Load reads and checks a row's picture. The stamp is zero if the file changed meanwhile.
 func (s *Source) Load(r *Row) (zoomclient.Picture, Stamp, error) {
 	before, _ := s.Stat(r) // if it cannot be had, neither can the picture
-	pic, err := zoomclient.LoadPictureFS(s.root.FS(), r.path)
+	pic, err := s.loadPicture(r)
 	if err != nil {
-		return pic, Stamp{}, plain(cmp.Or(errors.Unwrap(err), err)) // without the path
+		return pic, Stamp{}, err
 	}
 	if after, err := s.Stat(r); err != nil || !after.Equal(before) {
 		before = Stamp{}
@@ -125,6 +124,15 @@ func (s *Source) Bytes(r *Row) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, zoomclient.MaxPictureSize))
+}
+
+// loadPicture takes the path from the error as plain does.
+func (s *Source) loadPicture(r *Row) (zoomclient.Picture, error) {
+	pic, err := zoomclient.LoadPictureFS(s.root.FS(), r.path)
+	if cause := errors.Unwrap(err); cause != nil {
+		err = plain(cause)
+	}
+	return pic, err
 }
 
 // Key is the same for all spellings of a user: email addresses do not depend on case, Zoom's user IDs do.
