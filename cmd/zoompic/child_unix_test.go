@@ -145,3 +145,23 @@ func TestSignals(t *testing.T) {
 		t.Errorf("%d were sent again: %s", again, stderr)
 	}
 }
+
+// TestFullDiskAtTheStart: whatever came into being of the state file does not block the next run.
+func TestFullDiskAtTheStart(t *testing.T) {
+	for limit := 0; limit <= 40<<10; limit += 4 << 10 {
+		zoom := newTestZoom(t)
+		dir := team(t, map[string][]byte{"ada@example.com": face(1)})
+		output, err := zoom.child(t, fmt.Sprint(limit), "sync", dir).CombinedOutput()
+		if err == nil {
+			zoom.expect(t, exitDone, "0 uploaded, 1 unchanged, 0 failed, 0 pending", dir)
+			continue
+		}
+		if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != exitState || !bytes.Contains(output, []byte("the state file ")) || bytes.Contains(output, []byte("runtime error")) {
+			t.Errorf("with %d bytes: %v\n%s", limit, err, output)
+		}
+		if limit == 0 && len(zoom.Uploads()) > 0 {
+			t.Error("something was sent without a state file")
+		}
+		zoom.expect(t, exitDone, "1 uploaded, 0 unchanged, 0 failed, 0 pending", dir)
+	}
+}

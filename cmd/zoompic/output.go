@@ -9,7 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/zoompic/zoompic/internal/report"
 	"github.com/zoompic/zoompic/zoomclient"
 	"github.com/zoompic/zoompic/zoomclient/portrait"
 )
@@ -123,12 +125,15 @@ func (c *command) report(ctx context.Context, err error) int {
 
 // print writes a result to standard output: as JSON of value, or as text.
 func (c *command) print(value any, format string, args ...any) error {
-	var err error
+	text := fmt.Appendf(nil, format, args...)
 	if c.json {
-		err = json.NewEncoder(c.stdout).Encode(value)
-	} else {
-		_, err = fmt.Fprintf(c.stdout, format, args...)
+		line, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		text = append(report.EscapeJSON(line), '\n')
 	}
+	_, err := c.stdout.Write(text)
 	if err != nil {
 		return &failure{Exit: exitFailed, Message: "writing to standard output: " + err.Error()}
 	}
@@ -148,7 +153,7 @@ func (c *command) fail(o outcome, f *failure) error {
 
 // printable quotes a name that could rewrite a terminal.
 func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return strconv.Quote(name)
 	}
 	return name

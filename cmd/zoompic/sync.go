@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ type syncFlags struct {
 	wait      bool
 	quiet     bool
 	report    string
+	timeout   time.Duration
 }
 
 func (c *command) sync() *cobra.Command {
@@ -77,13 +79,22 @@ Exit codes: 0 done, 1 somebody's picture failed, 2 usage or unclear source, 3 cr
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.source = args[0]
-			if !cmd.Flags().Changed("rate") {
+			switch paced := cmd.Flags().Changed("rate"); {
+			case paced && cmd.Flags().Changed("plan"):
+				return errors.New("give --plan or --rate, not both")
+			case !paced:
 				f.rate = rates[f.plan]
 			}
 			if err := f.check(); err != nil {
 				return err
 			}
-			return c.syncSource(cmd.Context(), &f)
+			ctx := cmd.Context()
+			if f.timeout > 0 {
+				limited, cancel := context.WithTimeoutCause(ctx, f.timeout, errTimeout)
+				defer cancel()
+				ctx = limited
+			}
+			return c.syncSource(ctx, &f)
 		},
 	}
 	f.account.register(cmd)
@@ -96,9 +107,9 @@ Exit codes: 0 done, 1 somebody's picture failed, 2 usage or unclear source, 3 cr
 	flags.BoolVar(&f.force, "force", false, "send everything, whatever the state file remembers")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "check everything and show what would be sent; needs no credentials")
 	flags.BoolVar(&f.wait, "wait", false, "wait for the end of a daily limit instead of ending")
+	flags.DurationVar(&f.timeout, "timeout", 0, "end the run after this long, as an interrupt does; 0 for no limit")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 	flags.StringVar(&f.report, "report", "", "write what became of everybody to this file: .csv, .jsonl or .html")
-	cmd.MarkFlagsMutuallyExclusive("plan", "rate")
 	return cmd
 }
 
@@ -109,6 +120,9 @@ func (f *syncFlags) check() error {
 	if !(f.rate > 0) {
 		return errors.New("--rate must be more than 0")
 	}
+	if f.timeout < 0 {
+		return errors.New("--timeout must not be negative")
+	}
 	if f.workers < 1 {
 		return errors.New("--workers must be 1 or more")
 	}
@@ -117,10 +131,32 @@ func (f *syncFlags) check() error {
 			return fmt.Errorf("--report: %w", err)
 		}
 	}
+	return f.checkReportPath()
+}
+
+// checkReportPath keeps the report from replacing what the run lives on.
+func (f *syncFlags) checkReportPath() error {
+	for what, path := range map[string]string{"source": f.source, "state file": f.statePath} {
+		if f.report != "" && path != "" && isSameFile(f.report, path) {
+			return fmt.Errorf("--report %s would replace the %s; give the report another name", printable(f.report), what)
+		}
+	}
 	return nil
 }
 
-// syncSource is one run, in order: read the source, open the state, check every row, send, report.
+// isSameFile reports whether two paths lead to one file, or would: some file systems do not tell upper from lower case.
+func isSameFile(a, b string) bool {
+	one, err1 := os.Stat(a)
+	other, err2 := os.Stat(b)
+	if err1 == nil && err2 == nil {
+		return os.SameFile(one, other)
+	}
+	dir1, err1 := os.Stat(filepath.Dir(a))
+	dir2, err2 := os.Stat(filepath.Dir(b))
+	return err1 == nil && err2 == nil && os.SameFile(dir1, dir2) && strings.EqualFold(filepath.Base(a), filepath.Base(b))
+}
+
+// syncSource is one run, in order: read the source, find the credentials, open the state, check every row, send, report.
 func (c *command) syncSource(ctx context.Context, f *syncFlags) error {
 	src, err := c.readSource(ctx, f)
 	if err != nil {
@@ -128,23 +164,21 @@ func (c *command) syncSource(ctx context.Context, f *syncFlags) error {
 	}
 	defer src.Close()
 
-	known, err := f.openState(c, src)
-	if err != nil {
-		return stateFailure(err)
-	}
-	defer known.Close()
-
-	run := &syncRun{command: c, flags: f, source: src, state: known, progress: newProgress(c, f.quiet)}
+	run := &syncRun{command: c, flags: f, source: src, progress: newProgress(c, f.quiet)}
 	if !f.dryRun {
 		target, err := f.account.open(c, zoomclient.WithLogger(run.progress.logger()),
 			// A little under the rate, one at a time: then no sliding second ever holds more.
-			zoomclient.WithLimiter(rate.NewLimiter(rate.Limit(f.rate/1.005), 1)))
+			zoomclient.WithLimiter(&pace{rate.NewLimiter(rate.Limit(f.rate/1.005), 1), ctx}))
 		if err != nil {
 			return err
 		}
 		defer target.close()
 		run.target = target
 	}
+	if run.state, err = f.openState(c, src); err != nil {
+		return stateFailure(err)
+	}
+	defer run.state.Close()
 	if err := run.makePlan(ctx); err != nil {
 		return err
 	}
@@ -163,11 +197,19 @@ func (c *command) readSource(ctx context.Context, f *syncFlags) (*source.Source,
 	src, err := read()
 	switch {
 	case ctx.Err() != nil:
-		return nil, &failure{Exit: exitInterrupted, Message: "interrupted; nothing was sent"}
+		return nil, interruption(ctx, "; nothing was sent")
 	case err != nil:
 		return nil, newFailure(exitUsage, printable(f.source), err)
 	}
 	return src, nil
+}
+
+// interruption is the end of a run whose context ended, by a signal or by --timeout.
+func interruption(ctx context.Context, rest string) *failure {
+	if cause := context.Cause(ctx); cause == errTimeout {
+		return &failure{Exit: exitFailed, Message: cause.Error() + rest}
+	}
+	return &failure{Exit: exitInterrupted, Message: "interrupted" + rest}
 }
 
 func (f *syncFlags) openState(c *command, src *source.Source) (*state.State, error) {
@@ -181,10 +223,6 @@ func (f *syncFlags) openState(c *command, src *source.Source) (*state.State, err
 	}
 	if f.dryRun {
 		return state.View(path, account)
-	}
-	if account == "" { // the file must not come into being for nobody
-		_, err := credentials(c.getenv, "")
-		return nil, err
 	}
 	return state.Open(path, account)
 }
@@ -217,6 +255,7 @@ type item struct {
 	seen       state.Seen     // the last look at its file
 	outcome    report.Outcome // empty while it is to be sent
 	failure    rowFailure     // why it failed or is pending
+	undone     error          // the error of its upload that left it pending
 	fromMemory bool           // its failure is an earlier run's
 	result     zoomclient.Result
 	requests   int       // in all rounds of this run

@@ -1,11 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/csv"
+	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/zoompic/zoompic/zoomclient/zoomtest"
 )
 
 // TestSyncReport: everybody is in the report once, with the source's other columns, and in a dry run with what would be sent.
@@ -70,3 +77,82 @@ func TestSyncReport(t *testing.T) {
 		t.Error("something was sent before the report's path was checked")
 	}
 }
+
+// TestReportReplacesNothingOfTheRun: neither the list nor the state, by whatever name.
+func TestReportReplacesNothingOfTheRun(t *testing.T) {
+	zoom := newTestZoom(t)
+	dir := team(t, map[string][]byte{"one": face(1)})
+	list := filepath.Join(dir, "list.csv")
+	const rows = "user,file\nada@example.com,one.png\n"
+	if err := os.WriteFile(list, []byte(rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	linked := filepath.Join(t.TempDir(), "linked")
+	if err := os.Symlink(dir, linked); err != nil {
+		linked = dir
+	}
+	state := filepath.Join(dir, "state.csv")
+	for _, args := range [][]string{
+		{"--report", list, list},
+		{"--report", filepath.Join(dir, ".", "x", "..", "list.csv"), list},
+		{"--report", filepath.Join(linked, "list.csv"), list},
+		{"--report", state, "--state", state, list},
+		{"--report", filepath.Join(linked, "STATE.csv"), "--state", state, list},
+		{"--dry-run", "--report", list, list},
+	} {
+		if code, _, stderr := zoom.sync(t, args...); code != exitUsage || !strings.Contains(stderr, "would replace the s") {
+			t.Errorf("%q: exit %d: %s", args, code, stderr)
+		}
+	}
+	if content, err := os.ReadFile(list); string(content) != rows || zoom.Requests() != 0 {
+		t.Errorf("the list is %q, %v, after %d requests", content, err, zoom.Requests())
+	}
+	zoom.expect(t, exitDone, "1 uploaded, 0 unchanged, 0 failed, 0 pending", "--state", state, "--report", filepath.Join(dir, "report.csv"), list)
+}
+
+// TestFailedOutputHidesNothing: why the run ended decides the exit code, and what can still be written is.
+func TestFailedOutputHidesNothing(t *testing.T) {
+	for name, interrupted := range map[string]bool{"interrupted": true, "to its end": false} {
+		synctest.Test(t, func(t *testing.T) {
+			dir := team(t, map[string][]byte{"ada@example.com": face(1), "bob@example.com": face(2)})
+			gone := filepath.Join(t.TempDir(), "gone")
+			if err := os.Mkdir(gone, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			z := &testZoom{Handler: zoomtest.New()}
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			z.answers(func(http.ResponseWriter, *http.Request, string) bool {
+				os.Remove(gone)
+				if interrupted {
+					interrupt()
+				}
+				return false
+			})
+			var stderr bytes.Buffer
+			want := exitFailed
+			if interrupted {
+				want = exitInterrupted
+			}
+			code, stdout := z.virtually(ctx, &stderr, "--report", filepath.Join(gone, "out.csv"), dir)
+			if code != want || !strings.HasPrefix(stdout, "2 people: ") || !strings.Contains(stderr.String(), "writing the report") || strings.Contains(stderr.String(), "interrupted with 1") != interrupted {
+				t.Errorf("%s: exit %d, want %d\n%s%s", name, code, want, stdout, &stderr)
+			}
+		})
+	}
+
+	zoom := newTestZoom(t)
+	list := team(t, map[string][]byte{"ada@example.com": face(1)})
+	path := filepath.Join(t.TempDir(), "out.csv")
+	var stderr bytes.Buffer
+	c := &command{getenv: func(name string) string { return zoom.env[name] }, stdout: fullDevice{}, stderr: &stderr}
+	code := c.run(t.Context(), []string{"zoompic", "sync", "--report", path, list})
+	if content, err := os.ReadFile(path); code != exitFailed || !bytes.Contains(content, []byte("ada@example.com")) || strings.Count(stderr.String(), "writing to standard output") != 1 {
+		t.Errorf("exit %d, the report is %q, %v\n%s", code, content, err, &stderr)
+	}
+}
+
+// fullDevice takes nothing.
+type fullDevice struct{}
+
+func (fullDevice) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }

@@ -320,9 +320,10 @@ func TestSyncUsage(t *testing.T) {
 		{[]string{t.TempDir()}, "nobody is in it"},
 		{[]string{"-"}, "it is empty"},
 		{[]string{"--workers", "0", good}, "--workers must be 1 or more"},
+		{[]string{"--timeout", "-1s", good}, "--timeout must not be negative"},
 		{[]string{"--rate", "0", good}, "--rate must be more than 0"},
 		{[]string{"--rate", "NaN", good}, "--rate must be more than 0"},
-		{[]string{"--plan", "pro", good}, "none of the others can be"},
+		{[]string{"--plan", "pro", good}, "give --plan or --rate, not both"},
 		{[]string{good, good}, "accepts 1 arg(s)"},
 	} {
 		if code, stdout, stderr := zoom.sync(t, test.args...); code != exitUsage || stdout != "" || !strings.Contains(stderr, test.message) {
@@ -333,6 +334,10 @@ func TestSyncUsage(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	if code, _, stderr := zoompic(t, nil, nil, "sync", good); code != exitCredentials || !strings.Contains(stderr, "ZOOM_ACCOUNT_ID") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	half := map[string]string{"ZOOM_ACCOUNT_ID": "A"}
+	if code, _, stderr := zoompic(t, half, nil, "sync", good); code != exitCredentials || !strings.Contains(stderr, "ZOOM_CLIENT_ID") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	if zoom.Requests() != 0 {
@@ -408,7 +413,7 @@ func TestSyncJSON(t *testing.T) {
 		t.Errorf("%+v", row)
 	}
 	var s summary
-	if err := json.Unmarshal([]byte(lines[4]), &s); err != nil || s != (summary{People: 4, Uploaded: 1, Unchanged: 1, Failed: 2, Requests: 2, Stopped: "2 failed", Exit: exitFailed}) {
+	if err := json.Unmarshal([]byte(lines[4]), &s); err != nil || s != (summary{People: 4, Uploaded: 1, Unchanged: 1, Failed: 2, Requests: 2, Exit: exitFailed}) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
@@ -647,10 +652,10 @@ func TestInterrupt(t *testing.T) {
 // TestNamesCannotRewriteATerminal, nor break the lines of the summary.
 func TestNamesCannotRewriteATerminal(t *testing.T) {
 	zoom := newTestZoom(t)
-	list := write(t, "list.csv", []byte("user,file\n\"\x1b]0;x\x07@example.com\",a.png\nada@example.com,\"\x1b[2J.png\"\n\"=cmd|'/c calc'!A1\",b.png\n"))
+	list := write(t, "list.csv", []byte("user,file\n\"\x1b]0;x\x07@example.com\",a.png\nada@example.com,\"\x1b[2J.png\"\n\"=cmd|'/c calc'!A1\",b.png\nbob\u202e\u009b2J@example.com,c.png\n"))
 	for _, args := range [][]string{{list}, {"--dry-run", list}, {"--json", list}} {
 		code, stdout, stderr := zoom.sync(t, args...)
-		if code != exitFailed || strings.ContainsAny(stdout+stderr, "\x1b\x07") || !strings.Contains(stdout, "=cmd") {
+		if code != exitFailed || strings.ContainsAny(stdout+stderr, "\x1b\x07\u202e\u009b") || !strings.Contains(stdout, "=cmd") {
 			t.Errorf("exit %d: %q %q", code, stdout, stderr)
 		}
 	}

@@ -16,7 +16,7 @@ func (r *syncRun) makePlan(ctx context.Context) error {
 	looks := map[string]state.Person{} // of files that were read for nothing: the next run shall not
 	for i := range r.source.Rows {
 		if ctx.Err() != nil {
-			return &failure{Exit: exitInterrupted, Message: "interrupted while checking the pictures; nothing was sent"}
+			return interruption(ctx, " while the pictures were checked; nothing was sent")
 		}
 		r.progress.checking(i, len(r.source.Rows))
 		row := &r.source.Rows[i]

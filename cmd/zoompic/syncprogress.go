@@ -32,18 +32,20 @@ type progress struct {
 	checked time.Time // when that was last told
 
 	mu                  sync.Mutex
-	began               time.Time
+	begun               time.Time
 	total, done, failed int
 	retries             int
 	resumes             time.Time // the end of a pause
 	announced           time.Time // the end of the pause that was last shown as a line
+
+	underWay map[string]time.Time // users whose upload is, and until when it only waits for its next attempt
 
 	quit, gone chan struct{}
 }
 
 // newProgress makes the command's standard error fit for several writers at once.
 func newProgress(c *command, quiet bool) *progress {
-	p := &progress{command: c, quiet: quiet}
+	p := &progress{command: c, quiet: quiet, underWay: map[string]time.Time{}}
 	if f, ok := c.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.terminal = f
 	}
@@ -74,7 +76,7 @@ func (p *progress) checking(done, total int) {
 
 // start shows the progress of the items that have no outcome yet, until stop.
 func (p *progress) start(items []*item) {
-	p.began = time.Now()
+	p.begun = time.Now()
 	for _, it := range items {
 		if it.outcome == "" {
 			p.total++
@@ -129,7 +131,7 @@ func (p *progress) show(interval time.Duration) {
 // text is what is known beside the count.
 func (p *progress) text(now time.Time) string {
 	var text string
-	if spent := now.Sub(p.began); p.done > 0 && spent > 0 {
+	if spent := now.Sub(p.begun); p.done > 0 && spent > 0 {
 		perSecond := float64(p.done) / spent.Seconds()
 		left := time.Duration(float64(p.total-p.done) / perSecond * float64(time.Second))
 		text = fmt.Sprintf(", %.1f/s, %v left", perSecond, left.Round(time.Second))
@@ -175,6 +177,43 @@ func (p *progress) paused(d time.Duration) {
 	}
 }
 
+// began and ceased are the ends of an upload.
+func (p *progress) began(user string) { p.waits(user, 0) }
+
+func (p *progress) ceased(user string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.underWay, user)
+}
+
+// waits notes that an upload does nothing for d.
+func (p *progress) waits(user string, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.underWay[user] = time.Now().Add(d)
+}
+
+// inFlight is the number of uploads that do more than wait.
+func (p *progress) inFlight() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, until := range p.underWay {
+		if !time.Now().Before(until) {
+			n++
+		}
+	}
+	return n
+}
+
+// interrupted is told even with --quiet: somebody sits and waits.
+func (p *progress) interrupted(inFlight int) {
+	if p.bar != nil {
+		p.bar.Clear()
+	}
+	fmt.Fprintf(p.stderr, "zoompic: interrupted: waiting up to %.0f s for %s; again to stop at once\n", grace.Seconds(), plural(inFlight, "upload"))
+}
+
 // logger counts what the client logs, and passes it on with --verbose.
 func (p *progress) logger() *slog.Logger { return slog.New(&watcher{p, p.logTo()}) }
 
@@ -188,16 +227,24 @@ func (w *watcher) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 func (w *watcher) Handle(ctx context.Context, record slog.Record) error {
+	var user string
+	var delay time.Duration
+	record.Attrs(func(a slog.Attr) bool {
+		switch a.Key {
+		case "user":
+			user = a.Value.String()
+		case "delay":
+			delay = a.Value.Duration()
+		}
+		return true
+	})
 	switch record.Message {
 	case "zoom: trying again":
 		w.progress.retried()
+		w.progress.waits(user, delay)
 	case "zoom: rate limited":
-		record.Attrs(func(a slog.Attr) bool {
-			if a.Key == "delay" {
-				w.progress.paused(a.Value.Duration())
-			}
-			return true
-		})
+		w.progress.paused(delay)
+		w.progress.waits(user, delay)
 	}
 	if !w.progress.verbose {
 		return nil

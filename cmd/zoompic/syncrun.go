@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/zoompic/zoompic/internal/report"
 	"github.com/zoompic/zoompic/internal/source"
@@ -19,7 +23,7 @@ const (
 
 var (
 	errInterrupted = errors.New("interrupted")
-	errGraceOver   = errors.New("interrupted, and it did not end within 10 seconds")
+	errGraceOver   = fmt.Errorf("%w, and it did not end within 10 seconds", errInterrupted)
 )
 
 // A syncRun is one run of sync.
@@ -48,15 +52,14 @@ func (r *syncRun) send(ctx context.Context) {
 	defer r.progress.stop()
 	for {
 		queue := r.unsent()
-		if len(queue) == 0 || ctx.Err() != nil || r.stateError != nil {
+		if len(queue) == 0 || ctx.Err() != nil {
 			break
 		}
 		r.stopCause = r.round(ctx, queue)
-		limit, limited := errors.AsType[*zoomclient.Error](r.stopCause)
-		if !r.flags.wait || !limited || !errors.Is(r.stopCause, zoomclient.ErrRateLimited) {
+		pause, limited := r.limit()
+		if !r.flags.wait || !limited || ctx.Err() != nil || r.stateError != nil {
 			break
 		}
-		pause := max(limit.RetryAfter, minPause)
 		r.progress.paused(pause)
 		if wait(ctx, pause) != nil {
 			break
@@ -66,27 +69,41 @@ func (r *syncRun) send(ctx context.Context) {
 	r.leavePending(ctx)
 }
 
+// limit is how long to wait after a round that a rate limit ended, or after which it left some pending.
+func (r *syncRun) limit() (pause time.Duration, limited bool) {
+	if r.stopCause != nil && !errors.Is(r.stopCause, zoomclient.ErrRateLimited) {
+		return 0, false
+	}
+	pause = minPause
+	consider := func(err error) {
+		if answer, ok := errors.AsType[*zoomclient.Error](err); ok && errors.Is(err, zoomclient.ErrRateLimited) {
+			pause, limited = max(pause, answer.RetryAfter), true
+		}
+	}
+	consider(r.stopCause)
+	for _, it := range r.items {
+		consider(it.undone)
+	}
+	return pause, limited
+}
+
 // unsent is what is to be sent still, and what a rate limit left: it may work when that is over.
 func (r *syncRun) unsent() []*item {
 	var queue []*item
 	for _, it := range r.items {
 		if it.outcome == "" || it.outcome == report.Pending {
-			it.outcome, it.failure = "", rowFailure{}
+			it.outcome, it.failure, it.undone = "", rowFailure{}, nil
 			queue = append(queue, it)
 		}
 	}
 	return queue
 }
 
-// round sends a queue and returns why its end was not reached. An interrupt ends the queue, and 10 seconds later the uploads.
+// round sends a queue and returns why its end was not reached. An interrupt ends the queue, and in time the uploads.
 func (r *syncRun) round(interrupt context.Context, queue []*item) (stopCause error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(interrupt))
 	defer cancel(nil)
-	defer context.AfterFunc(interrupt, func() {
-		if wait(ctx, grace) == nil {
-			cancel(errGraceOver)
-		}
-	})()
+	defer context.AfterFunc(interrupt, func() { r.endInOrder(ctx, cancel) })()
 
 	r.byUser = map[string]*item{}
 	r.slots = make(chan struct{}, r.flags.workers)
@@ -101,11 +118,50 @@ func (r *syncRun) round(interrupt context.Context, queue []*item) (stopCause err
 			stopCause = o.Err
 			continue
 		}
+		r.progress.ceased(o.Upload.UserID)
 		outcomes <- o
 	}
 	close(outcomes)
 	<-settled
 	return stopCause
+}
+
+// endInOrder leaves uploads in flight 10 seconds to end, but none to those that only wait before their next attempt.
+func (r *syncRun) endInOrder(ctx context.Context, cancel context.CancelCauseFunc) {
+	const look = 100 * time.Millisecond // by the first one, those that waited for their turn have ended
+	told := false
+	for end := time.Now().Add(grace); time.Now().Before(end); {
+		if wait(ctx, look) != nil {
+			return
+		}
+		inFlight := r.progress.inFlight()
+		if inFlight == 0 {
+			cancel(errInterrupted)
+			return
+		}
+		if !told {
+			r.progress.interrupted(inFlight)
+			told = true
+		}
+	}
+	cancel(errGraceOver)
+}
+
+// A pace is a limiter whose waits end with an interrupt: nothing is sent any more by whoever waits for a turn then.
+type pace struct {
+	limiter   *rate.Limiter
+	interrupt context.Context
+}
+
+func (p *pace) Wait(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.interrupt, cancel)()
+	err := p.limiter.Wait(ctx)
+	if p.interrupt.Err() != nil {
+		return errInterrupted
+	}
+	return err
 }
 
 // uploads is the queue as UploadPictures takes it, until an interrupt.
@@ -148,6 +204,7 @@ func (r *syncRun) open(ctx context.Context, it *item) (zoomclient.Picture, error
 			return zoomclient.Picture{}, err
 		}
 	}
+	r.progress.began(it.row.User)
 	return pic, nil
 }
 
@@ -214,7 +271,7 @@ func (it *item) conclude(o zoomclient.Outcome) (p state.Person, changed bool) {
 		p.Done, p.DoneAt, p.Seen = it.seen.SHA256, it.when, it.seen
 		return p, true
 	case isOfTheRun(o.Err):
-		it.outcome, it.failure = report.Pending, rowFailure{} // leavePending says why
+		it.outcome, it.failure, it.undone = report.Pending, explainPending(o.Err), o.Err
 		return p, false
 	}
 	it.fail(o.Err)
@@ -251,25 +308,18 @@ func isForGood(err error) bool {
 		(answer.Code == zoomclient.CodeInvalidFile || answer.Code == zoomclient.CodeRejectedContent)
 }
 
-// leavePending ends the run for what has no outcome, and says why.
+// leavePending ends the run for what has no outcome, and says why: by its own failure if it was tried.
 func (r *syncRun) leavePending(ctx context.Context) {
-	why := rowFailure{Cause: "not sent: rate limited", Advice: "run again"}
-	switch {
-	case r.stateError != nil:
-		why = rowFailure{Cause: "not sent: the state file could not be written"}
-	case ctx.Err() != nil:
-		why = rowFailure{Cause: "not sent: interrupted", Advice: "run again to go on"}
-	case r.stopCause != nil:
-		why = explain(r.stopCause)
-		why.Cause = "not sent: " + why.Cause
+	cause := cmp.Or(r.stateError, r.stopCause)
+	if r.stateError == nil && ctx.Err() != nil {
+		cause = errInterrupted
 	}
 	for _, it := range r.items {
 		if it.outcome != "" && it.outcome != report.Pending {
 			continue
 		}
-		it.outcome = report.Pending
-		if it.failure.Cause == "" {
-			it.failure = why
+		if it.outcome == "" {
+			it.outcome, it.failure = report.Pending, explainPending(cause)
 		}
 		r.ended(it)
 	}

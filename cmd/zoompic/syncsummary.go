@@ -12,9 +12,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/zoompic/zoompic/internal/report"
+	"github.com/zoompic/zoompic/internal/state"
 	"github.com/zoompic/zoompic/zoomclient"
 )
 
@@ -40,7 +42,7 @@ func (f rowFailure) reason() string {
 
 // explain puts an error in words that group it with others of its kind.
 func explain(err error) rowFailure {
-	text := strings.TrimPrefix(err.Error(), "zoom: ")
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "zoom: "), "stopped: ")
 	if answer, ok := errors.AsType[*zoomclient.Error](err); ok {
 		return explainAnswer(answer)
 	}
@@ -55,17 +57,36 @@ func explain(err error) rowFailure {
 	switch {
 	case errors.Is(err, zoomclient.ErrUnconfirmed):
 		return rowFailure{Cause: "sent, but no answer came: the picture may have been set", Advice: "run again: it is sent once more"}
-	case errors.Is(err, fs.ErrNotExist):
-		return rowFailure{Cause: "there is no such file"}
-	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
-		return rowFailure{Cause: "interrupted", Advice: "run again to go on"}
 	case errors.Is(err, zoomclient.ErrToken):
 		return rowFailure{Cause: text}
 	}
 	if _, detail, ok := strings.Cut(text, "the picture could not be sent: "); ok {
 		return rowFailure{Cause: "the picture could not be sent", Detail: detail, Advice: "run again"}
 	}
-	return rowFailure{Cause: text}
+	if errors.Is(err, fs.ErrNotExist) {
+		return rowFailure{Cause: "there is no such file", Advice: "check its name, and whether a link leads nowhere"}
+	}
+	if _, ok := errors.AsType[syscall.Errno](err); ok {
+		return rowFailure{Cause: "the file cannot be read: " + text, Advice: "check the file, and who may read it"}
+	}
+	cause, advice, _ := strings.Cut(text, "; ")
+	return rowFailure{Cause: cause, Advice: advice}
+}
+
+// explainPending is explain for what the next run sends again.
+func explainPending(err error) rowFailure {
+	_, unrecorded := errors.AsType[*state.WriteError](err)
+	switch {
+	case errors.Is(err, zoomclient.ErrUnconfirmed):
+		return rowFailure{Cause: "sent, but no answer came; the next run sends it once more", Advice: "run again"}
+	case unrecorded:
+		return rowFailure{Cause: "not sent: the state file could not be written"}
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+		return rowFailure{Cause: "not sent: interrupted", Advice: "run again to go on"}
+	}
+	f := explain(err)
+	f.Cause = "not sent: " + f.Cause
+	return f
 }
 
 func explainAnswer(answer *zoomclient.Error) rowFailure {
@@ -143,29 +164,42 @@ func (r *syncRun) printItem(it *item) {
 	r.outError = cmp.Or(r.outError, err)
 }
 
-// conclude prints the summary, writes the report, and says how the command ends.
+// conclude prints the summary, writes the report, and says how the command ends. What cannot be written is told, but does
+// not hide why the run ended.
 func (r *syncRun) conclude(ctx context.Context) error {
 	if r.flags.dryRun {
 		r.concludePlan()
 	}
 	end := r.ending(ctx)
 	s := r.count()
+	mistake := r.verify(&s)
+	if mistake != nil {
+		s.Exit = exitFailed
+	}
 	if end != nil {
-		s.Stopped, s.Exit = end.Message, end.Exit
+		s.Exit = end.Exit
+		if !end.printed {
+			s.Stopped = end.Message
+		}
 	}
-	if err := r.verify(&s); err != nil {
-		return err
-	}
-	if err := r.print(s, "%s", r.text(s)); err != nil {
-		return err
-	}
-	if err := r.writeReport(); err != nil {
-		return err
-	}
+	printed := r.print(s, "%s", r.text(s))
+	unwritten := []error{mistake, cmp.Or(r.outError, printed), r.writeReport()}
 	if end == nil {
-		return r.outError
+		return r.tellAllButFirst(unwritten)
 	}
-	return end
+	return r.tellAllButFirst(append([]error{end}, unwritten...))
+}
+
+// tellAllButFirst returns the first of errs that is one, for its exit code, and prints the others.
+func (r *syncRun) tellAllButFirst(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
+	for _, err := range errs[1:] {
+		fmt.Fprintf(r.stderr, "zoompic: %v\n", err)
+	}
+	return errs[0]
 }
 
 // concludePlan gives the outcomes of a dry run.
@@ -182,7 +216,7 @@ func (r *syncRun) concludePlan() {
 }
 
 func (r *syncRun) count() summary {
-	s := summary{People: len(r.items), Duplicates: r.source.Duplicates, Skipped: len(r.source.Skipped)}
+	s := summary{People: len(r.items), Duplicates: r.source.Duplicates, Skipped: len(r.source.Skipped) + r.source.Empty}
 	for _, it := range r.items {
 		switch it.outcome {
 		case report.Uploaded:
@@ -211,15 +245,23 @@ func (r *syncRun) ending(ctx context.Context) *failure {
 	case r.stateError != nil:
 		return newFailure(exitState, "", r.stateError)
 	case s.Pending > 0 && ctx.Err() != nil:
-		return &failure{Exit: exitInterrupted, Message: fmt.Sprintf("interrupted with %d still to be sent; run again to go on", s.Pending)}
+		return interruption(ctx, fmt.Sprintf(" with %d still to be sent; run again to go on", s.Pending))
 	case r.stopCause != nil:
 		return newFailure(exitCode(ctx, r.stopCause), "", r.stopCause)
 	case s.Pending > 0:
-		return &failure{Exit: exitLimited, Message: fmt.Sprintf("a rate limit left %d to be sent; run again to go on", s.Pending)}
+		return r.endingOfPending(ctx, s.Pending)
 	case s.Failed > 0:
 		return &failure{Exit: exitFailed, Message: fmt.Sprintf("%d failed", s.Failed), printed: true}
 	}
 	return nil
+}
+
+// endingOfPending is how the command ends when the run came to its end, but some uploads failed for no reason of their own.
+func (r *syncRun) endingOfPending(ctx context.Context, pending int) *failure {
+	first := slices.IndexFunc(r.items, func(it *item) bool { return it.undone != nil })
+	f := newFailure(exitCode(ctx, r.items[first].undone), "", r.items[first].undone)
+	f.Message = fmt.Sprintf("%d still to be sent: %s; run again to go on", pending, f.Message)
+	return f
 }
 
 // verify compares what the embedded fake holds with what was reported as uploaded.
@@ -248,13 +290,20 @@ func (r *syncRun) text(s summary) string {
 	} else {
 		fmt.Fprintf(&b, "%s: %d uploaded, %d unchanged, %d failed, %d pending\n", countPeople(s.People), s.Uploaded, s.Unchanged, s.Failed, s.Pending)
 	}
-	if s.Verified > 0 {
-		fmt.Fprintf(&b, "verified: the fake Zoom holds the same %s that were sent\n", plural(s.Verified, "picture"))
+	switch s.Verified {
+	case 0:
+	case 1:
+		b.WriteString("verified: the fake Zoom holds the same picture that was sent\n")
+	default:
+		fmt.Fprintf(&b, "verified: the fake Zoom holds the same %d pictures that were sent\n", s.Verified)
 	}
 	if s.Duplicates > 0 {
 		fmt.Fprintf(&b, "left out: %s of a person and picture that are there already\n", plural(s.Duplicates, "row"))
 	}
-	if s.Skipped > 0 {
+	if r.source.Empty > 0 {
+		fmt.Fprintf(&b, "left out: %s with nothing in them\n", plural(r.source.Empty, "row"))
+	}
+	if len(r.source.Skipped) > 0 {
 		fmt.Fprintf(&b, "passed over: %s\n", names(r.source.Skipped))
 	}
 	if s.FromMemory > 0 {

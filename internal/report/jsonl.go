@@ -37,7 +37,7 @@ func writeJSONL(w io.Writer, r Report, _ string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := w.Write(append(printable(line), '\n')); err != nil {
+		if _, err := w.Write(append(EscapeJSON(line), '\n')); err != nil {
 			return err
 		}
 	}
@@ -59,9 +59,9 @@ func newJSONRow(row Row, names []string) jsonRow {
 	}
 }
 
-// printable escapes the characters in a line of JSON that are not printable, which changes nothing for a program but keeps a
+// EscapeJSON escapes the characters in a line of JSON that are not printable, which changes nothing for a program but keeps a
 // name from rewriting the terminal that shows the file.
-func printable(line []byte) []byte {
+func EscapeJSON(line []byte) []byte {
 	var out []byte
 	for len(line) > 0 {
 		r, size := utf8.DecodeRune(line)

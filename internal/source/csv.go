@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 const (
@@ -38,9 +39,12 @@ func (s *Source) readCSV(r io.Reader) error {
 		return errors.New("this is UTF-16 text; save it as CSV UTF-8")
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	header, _, _ := bytes.Cut(data, []byte("\n"))
+	if n, valid := firstInvalidLine(data); !valid {
+		return fmt.Errorf("line %d is not UTF-8 text; save it as CSV UTF-8", n)
+	}
+	comma, data := separator(data)
 	rows := csv.NewReader(bytes.NewReader(data))
-	rows.Comma = separator(header)
+	rows.Comma = comma
 	names, err := rows.Read()
 	if err == io.EOF {
 		return errors.New("it is empty")
@@ -61,19 +65,38 @@ func (s *Source) readCSV(r io.Reader) error {
 		if err != nil {
 			return csvError(err)
 		}
+		if strings.TrimSpace(strings.Join(cells, "")) == "" { // spreadsheets leave such rows at the end
+			s.Empty++
+			continue
+		}
 		s.Rows = append(s.Rows, columns.row(cells))
 	}
 }
 
-// separator is the one that the header uses most: programs in many languages write semicolons.
-func separator(header []byte) rune {
-	best, most := ',', 0
-	for _, c := range ",;\t" {
-		if n := bytes.Count(header, []byte(string(c))); n > most {
-			best, most = c, n
+// firstInvalidLine finds text in another encoding, such as that of Excel's plain CSV.
+func firstInvalidLine(data []byte) (n int, valid bool) {
+	for line := range bytes.Lines(data) {
+		if n++; !utf8.Valid(line) {
+			return n, false
 		}
 	}
-	return best
+	return n, true
+}
+
+// separator is the one that a first line like "sep=;" names, which Excel understands and which is no row, or else the one
+// that the header uses most: programs in many languages write semicolons.
+func separator(data []byte) (comma rune, rows []byte) {
+	header, _, _ := bytes.Cut(data, []byte("\n"))
+	if line := bytes.TrimRight(header, "\r"); len(line) == len("sep=;") && bytes.EqualFold(line[:4], []byte("sep=")) {
+		return rune(line[4]), data[len(line):] // an empty line, so that those of errors are right
+	}
+	comma, most := ',', 0
+	for _, c := range ",;\t" {
+		if n := bytes.Count(header, []byte(string(c))); n > most {
+			comma, most = c, n
+		}
+	}
+	return comma, data
 }
 
 // columns are the places of the two columns that have a meaning.
@@ -122,11 +145,11 @@ func below(file string) (string, error) {
 	slashed := filepath.ToSlash(file)
 	switch clean := path.Clean(slashed); {
 	case file == "":
-		return "", errors.New("no file is named")
+		return "", errors.New("no file is named; fill in the column \"file\", or remove the row")
 	case path.IsAbs(slashed) || filepath.IsAbs(file) || filepath.VolumeName(file) != "":
-		return "", errors.New("the path must be relative to the CSV file's folder")
+		return "", errors.New("the path must be relative to the CSV file's folder; give it without the folders above")
 	case !fs.ValidPath(clean):
-		return "", errors.New("the path leaves the CSV file's folder")
+		return "", errors.New("the path leaves the CSV file's folder; put the picture below that folder")
 	default:
 		return clean, nil
 	}
@@ -145,7 +168,7 @@ func csvError(err error) error {
 
 // quote shows where a name begins and ends if it could rewrite a terminal.
 func quote(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return strconv.Quote(name)
 	}
 	return name

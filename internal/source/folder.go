@@ -28,6 +28,7 @@ func (s *Source) readFolder(recursive bool) error {
 		case isHidden(entry.Name()) || entry.IsDir() && !recursive:
 			s.Skipped = append(s.Skipped, name)
 			if entry.IsDir() {
+				s.passedFolder = s.passedFolder || !isHidden(entry.Name())
 				return fs.SkipDir
 			}
 			return nil

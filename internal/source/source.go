@@ -23,9 +23,11 @@ type Source struct {
 	Columns    []string // names of the CSV's other columns
 	Rows       []Row    // in the order of the file, or of the file names; each person once
 	Duplicates int      // rows left out because another has the same person and picture
+	Empty      int      // rows left out because nothing is in them
 	Skipped    []string // files of the folder that are no pictures by their names
 
-	root *os.Root
+	root         *os.Root
+	passedFolder bool // there are sub-folders that were not looked into
 }
 
 // A Row is one person.
@@ -97,7 +99,7 @@ func (s *Source) Stat(r *Row) (Stamp, error) {
 // Load reads and checks a row's picture. The stamp is zero if the file changed meanwhile.
 func (s *Source) Load(r *Row) (zoomclient.Picture, Stamp, error) {
 	before, _ := s.Stat(r) // if it cannot be had, neither can the picture
-	pic, err := zoomclient.LoadPictureFS(s.root.FS(), r.path)
+	pic, err := s.loadPicture(r)
 	if err != nil {
 		return pic, Stamp{}, err
 	}
@@ -122,6 +124,15 @@ func (s *Source) Bytes(r *Row) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, zoomclient.MaxPictureSize))
+}
+
+// loadPicture takes the path from the error as plain does.
+func (s *Source) loadPicture(r *Row) (zoomclient.Picture, error) {
+	pic, err := zoomclient.LoadPictureFS(s.root.FS(), r.path)
+	if cause := errors.Unwrap(err); cause != nil {
+		err = plain(cause)
+	}
+	return pic, err
 }
 
 // Key is the same for all spellings of a user: email addresses do not depend on case, Zoom's user IDs do.
@@ -163,6 +174,9 @@ func (s *Source) dropDuplicates() error {
 	if len(unclear) > 0 {
 		return fmt.Errorf("more than one picture for %s; leave one for each person", list(unclear))
 	}
+	if len(kept) == 0 && s.passedFolder {
+		return errors.New("nobody is in it, but sub-folders are; --recursive takes the pictures of those too")
+	}
 	if len(kept) == 0 {
 		return errors.New("nobody is in it")
 	}
@@ -181,10 +195,15 @@ func (s *Source) samePicture(a, b *Row) bool {
 	return err == nil && one.SHA256() == other.SHA256()
 }
 
+var errLinkLeaves = errors.New("the link leaves the folder; put the picture itself there")
+
 // plain takes the operation and path from an error: who prints it has named the file.
 func plain(err error) error {
 	if wrapped, ok := errors.AsType[*fs.PathError](err); ok {
-		return wrapped.Err
+		err = wrapped.Err
+	}
+	if err.Error() == "path escapes from parent" { // package os does not export it
+		return errLinkLeaves
 	}
 	return err
 }

@@ -94,6 +94,8 @@ func TestCSV(t *testing.T) {
 		"plain":             "user,file\nada@example.com,ada.png\nbob@example.com,sub/bob.png\n",
 		"other order, case": "File,Team,USER\nada.png,x,ada@example.com\nsub/bob.png,y,bob@example.com",
 		"German Excel":      "\ufeffuser;file\r\nada@example.com;ada.png\r\nbob@example.com; sub/bob.png\r\n",
+		"sep= line":         "sep=;\r\nuser;file\r\nada@example.com;ada.png\r\nbob@example.com;sub/bob.png\r\n",
+		"SEP= of another":   "SEP=|\nuser|file\nada@example.com|ada.png\nbob@example.com|sub/bob.png\n",
 		"tabs":              "user\tfile\nada@example.com\tada.png\nbob@example.com\tsub/bob.png\n",
 		"quotes":            "\"user\",\"file\"\n\"ada@example.com\",\"ada.png\"\n\nbob@example.com,sub/bob.png\n",
 	} {
@@ -110,6 +112,12 @@ func TestCSV(t *testing.T) {
 				t.Errorf("%s: %v, %v, %v", name, pic, stamp, err)
 			}
 		}
+	}
+	if err := os.WriteFile(path, []byte("user;file;team\r\nada@example.com;ada.png;x\r\n;;\r\n ; ;\t\r\n\r\n;;y\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := open(t, path, false, ""); s.Empty != 2 || len(s.Rows) != 2 || s.Rows[1].Err == nil {
+		t.Errorf("%q, %d empty rows", users(s), s.Empty)
 	}
 	t.Chdir(dir)
 	s := open(t, Stdin, false, "user,team,file,site\nada@example.com,=1+1,ada.png,Ulm\n")
@@ -153,19 +161,23 @@ func TestRowsThatCannotBeSent(t *testing.T) {
 }
 
 func TestUnusableSources(t *testing.T) {
-	dir := folder(t, map[string]string{"x/notes.txt": "", "x/list.csv": "", "one.png": pngOf(t, 1), "two.png": pngOf(t, 2), "gone/.keep": ""})
+	dir := folder(t, map[string]string{"x/notes.txt": "", "x/list.csv": "", "one.png": pngOf(t, 1), "two.png": pngOf(t, 2), "gone/.keep": "", "gone/@eaDir/x": "", "above/sub/ada@example.com.png": ""})
 	list := filepath.Join(dir, "x", "list.csv")
 	for content, words := range map[string]string{
-		"":                            "it is empty",
-		"user,file\n":                 "nobody is in it",
-		"name,picture\na,b\n":         `must name the columns "user" and "file"; it is name, picture`,
-		"\x1b[2J\n":                   `it is "\x1b[2J"`,
-		"user,file,User\na,b,c\n":     `column "user" twice`,
-		"user,file\na,b,c\n":          "line 2 has another number of columns",
-		"user,file\na,b\n\"c,d\n":     "line 3",
-		"\xff\xfeu\x00s\x00":          "UTF-16",
-		"user,file\na@b,x\nA@b,y\n":   "more than one picture for A@b (x and y)",
-		"user,file\na@b,\na@b,/etc\n": "more than one picture",
+		"":                        "it is empty",
+		"user,file\n":             "nobody is in it",
+		"name,picture\na,b\n":     `must name the columns "user" and "file"; it is name, picture`,
+		"\x1b[2J\n":               `it is "\x1b[2J"`,
+		"user,file,User\na,b,c\n": `column "user" twice`,
+		"user,file\na,b,c\n":      "line 2 has another number of columns",
+		"user,file\na,b\n\"c,d\n": "line 3",
+		"\xff\xfeu\x00s\x00":      "UTF-16",
+		"user,file\nj@b,J\xf6rg.jpg\nk@b,K\xf6nig.jpg\n": "line 2 is not UTF-8 text; save it as CSV UTF-8",
+		"sep=;\nuser;file\na;b;c\n":                      "line 3 has another number of columns",
+		"sep=\"\nuser,file\na,b\n":                       "invalid field or comment delimiter",
+		"user,file\n,\n":                                 "nobody is in it",
+		"user,file\na@b,x\nA@b,y\n":                      "more than one picture for A@b (x and y)",
+		"user,file\na@b,\na@b,/etc\n":                    "more than one picture",
 	} {
 		if err := os.WriteFile(list, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -174,7 +186,8 @@ func TestUnusableSources(t *testing.T) {
 			t.Errorf("%q: %v, %v; want %q", content, s, err, words)
 		}
 	}
-	for path, words := range map[string]string{filepath.Join(dir, "x"): "nobody is in it", filepath.Join(dir, "none"): "no such file"} {
+	for path, words := range map[string]string{filepath.Join(dir, "x"): "nobody is in it", filepath.Join(dir, "gone"): "nobody is in it", dir + "/above": "nobody is in it, but sub-folders are; --recursive",
+		filepath.Join(dir, "none"): "no such file"} {
 		if s, err := Open(path, false, nil); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: %v, %v", path, s, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -50,7 +51,20 @@ func readHolder(path string) *LockedError {
 	if note, err := os.ReadFile(notePath(path)); err == nil && json.Unmarshal(note, &e.holder) != nil {
 		e.holder = holder{}
 	}
+	if host, _ := os.Hostname(); e.Host == host && isGone(e.PID) {
+		e.holder = holder{}
+	}
 	return e
+}
+
+// isGone reports whether no process has this number any more.
+func isGone(pid int) bool {
+	p, err := os.FindProcess(pid)
+	if err != nil { // Windows
+		return !errors.Is(err, os.ErrPermission)
+	}
+	defer p.Release()
+	return errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 func removeHolder(path string) { os.Remove(notePath(path)) }

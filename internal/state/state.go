@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -72,42 +73,62 @@ func (s Seen) Holds(file string, now source.Stamp) bool {
 
 // A State is an open state file. It is safe for concurrent use.
 type State struct {
-	db   *bbolt.DB // nil: there is no file yet, and it is only looked at
-	path string
-	held bool // the note of who holds it is ours
+	db     *bbolt.DB // nil in a view
+	path   string
+	held   bool              // the note of who holds it is ours
+	people map[string]Person // of a view
 }
 
-// Open opens or creates the state file at path for account and locks it. An error is a *[LockedError], or says why the file
-// cannot be used and what to do; the file is then as it was.
+// Open opens or creates the state file at path for account and locks it. A file that knows nobody yet may be any account's.
+// An error is a *[LockedError], or says why the file cannot be used and what to do; the file is then as it was.
 func Open(path, account string) (*State, error) {
+	_, err := os.Lstat(path)
+	created := errors.Is(err, os.ErrNotExist)
 	db, err := open(path, false)
+	if err == nil {
+		if err = guarded(func() error { return db.Update(func(tx *bbolt.Tx) error { return claim(tx, account) }) }); err != nil {
+			db.Close()
+			err = unusable(path, err)
+		}
+	}
+	if _, locked := errors.AsType[*LockedError](err); err != nil && created && !locked {
+		os.Remove(path) // what a full disk let come into being would block the next run
+	}
 	if err != nil {
 		return nil, err
 	}
-	s := &State{db: db, path: path}
-	if err := db.Update(func(tx *bbolt.Tx) error { return claim(tx, account) }); err != nil {
-		db.Close()
-		return nil, unusable(path, err)
-	}
-	s.held = writeHolder(path)
-	return s, nil
+	return &State{db: db, path: path, held: writeHolder(path)}, nil
 }
 
-// View opens the state file at path without changing anything. If there is none, nothing is known of anybody. An empty
-// account fits every file.
+// View reads the state file at path without changing anything, and keeps no lock. If there is none, nothing is known of
+// anybody. An empty account fits every file.
 func View(path, account string) (*State, error) {
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return &State{path: path}, nil
+	s := &State{path: path, people: map[string]Person{}}
+	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+		return s, nil
 	}
 	db, err := open(path, true)
 	if err != nil {
 		return nil, err
 	}
-	if err := db.View(func(tx *bbolt.Tx) error { return check(tx, account) }); err != nil {
-		db.Close()
+	defer db.Close()
+	if err := db.View(func(tx *bbolt.Tx) error { return errors.Join(check(tx, account), s.readPeople(tx)) }); err != nil {
 		return nil, unusable(path, err)
 	}
-	return &State{db: db, path: path}, nil
+	return s, nil
+}
+
+func (s *State) readPeople(tx *bbolt.Tx) error {
+	bucket := tx.Bucket(peopleBucket)
+	if bucket == nil {
+		return nil
+	}
+	return bucket.ForEach(func(key, data []byte) error {
+		var p Person
+		err := json.Unmarshal(data, &p)
+		s.people[string(key)] = p
+		return err
+	})
 }
 
 // Close unlocks the file.
@@ -123,10 +144,10 @@ func (s *State) Close() error {
 
 // Get returns what is known of the person with this key.
 func (s *State) Get(key string) (Person, error) {
-	var p Person
 	if s.db == nil {
-		return p, nil
+		return s.people[key], nil
 	}
+	var p Person
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		people := tx.Bucket(peopleBucket)
 		if people == nil {
@@ -198,12 +219,16 @@ func open(path string, readOnly bool) (*bbolt.DB, error) {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, readHolder(path)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, errDamaged):
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
 		return nil, unusable(path, fmt.Errorf("it is no state file of zoompic, or damaged (%w); %s", err, startOver))
+	case errors.Is(err, errDamaged):
+		return nil, unusable(path, fmt.Errorf("%w; %s", err, startOver))
 	case err != nil:
 		return nil, unusable(path, fmt.Errorf("%w; choose another place with --state", err))
 	}
-	if err := guarded(func() error { return db.View(readAll) }); err != nil {
+	if err := guarded(func() error {
+		return db.View(func(tx *bbolt.Tx) error { return errors.Join(checkSize(tx, path), readAll(tx)) })
+	}); err != nil {
 		db.Close()
 		return nil, unusable(path, fmt.Errorf("%w; %s", err, startOver))
 	}
@@ -216,11 +241,24 @@ var errDamaged = errors.New("it is damaged")
 func guarded(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if value := recover(); value != nil {
+		switch value := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = errDamaged
+		default:
 			err = fmt.Errorf("%w (%v)", errDamaged, value)
 		}
 	}()
 	return f()
+}
+
+// checkSize refuses a file that was cut. What is missing may be pages that nobody reads, until they are written.
+func checkSize(tx *bbolt.Tx, path string) error {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() < tx.Size() {
+		err = fmt.Errorf("%w: its end is missing", errDamaged)
+	}
+	return err
 }
 
 func readAll(tx *bbolt.Tx) error {
@@ -238,16 +276,18 @@ func readAll(tx *bbolt.Tx) error {
 
 const startOver = "move it away to start over, which sends every picture once more"
 
-// claim makes a new file this account's.
+// claim makes a file that knows nobody this account's.
 func claim(tx *bbolt.Tx, account string) error {
 	if tx.Bucket(metaBucket) != nil {
-		return check(tx, account)
+		if err := check(tx, account); err != nil {
+			return err
+		}
 	}
-	meta, err := tx.CreateBucket(metaBucket)
+	meta, err := tx.CreateBucketIfNotExists(metaBucket)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.CreateBucket(peopleBucket); err != nil {
+	if _, err := tx.CreateBucketIfNotExists(peopleBucket); err != nil {
 		return err
 	}
 	return errors.Join(meta.Put(formatKey, []byte(format)), meta.Put(accountKey, []byte(account)))
@@ -265,10 +305,20 @@ func check(tx *bbolt.Tx, account string) error {
 	if v := string(meta.Get(formatKey)); v != format {
 		return fmt.Errorf("a newer version of zoompic wrote it (format %q, this one knows %q); use that version, or another file with --state", v, format)
 	}
-	if owner := string(meta.Get(accountKey)); account != "" && owner != account {
+	if owner := string(meta.Get(accountKey)); account != "" && owner != account && knowsAnybody(tx) {
 		return fmt.Errorf("it belongs to %s, and this run is for %s; give each its own with --state", owner, account)
 	}
 	return nil
+}
+
+// knowsAnybody is false after a run that ended before its first answer: its account may have been a slip of the pen.
+func knowsAnybody(tx *bbolt.Tx) bool {
+	people := tx.Bucket(peopleBucket)
+	if people == nil {
+		return false
+	}
+	key, _ := people.Cursor().First()
+	return key != nil
 }
 
 func unusable(path string, err error) error {

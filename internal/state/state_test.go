@@ -2,9 +2,11 @@ package state
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -181,7 +183,7 @@ func TestRefusedFiles(t *testing.T) {
 					s.Close()
 					t.Fatal("it was taken")
 				}
-				if !strings.Contains(err.Error(), test.words) || !strings.Contains(err.Error(), path) {
+				if strings.Contains(err.Error(), "runtime error") || !strings.Contains(err.Error(), test.words) || !strings.Contains(err.Error(), path) {
 					t.Errorf("%v, want %q", err, test.words)
 				}
 			}
@@ -200,6 +202,115 @@ func TestRefusedFiles(t *testing.T) {
 	}
 	if _, err := Open(filepath.Join(dir, "none", "s"), account); err == nil || !strings.Contains(err.Error(), "--state") {
 		t.Errorf("no folder: %v", err)
+	}
+}
+
+// TestUnusedFileChangesHands: a slip in the account's ID does not lock out the right one. Whoever is known keeps the file.
+func TestUnusedFileChangesHands(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	typo, err := Open(path, "account typo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	typo.Close()
+	view, err := View(path, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	view.Close()
+	s := opened(t, path)
+	if err := s.Put(map[string]Person{"ada": {Done: "d"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	for _, open := range []func(string, string) (*State, error){Open, View} {
+		if _, err := open(path, "account typo"); err == nil || !strings.Contains(err.Error(), "it belongs to account A at") {
+			t.Error(err)
+		}
+	}
+}
+
+// TestViewHoldsNothing: a run can begin while a dry run goes on, which knows what it read.
+func TestViewHoldsNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := opened(t, path)
+	if err := s.Put(map[string]Person{"ada": {Done: "d"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	view, err := View(path, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close()
+	opened(t, path)
+	if p, err := view.Get("ada"); err != nil || p.Done != "d" {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// TestDeadHolderIsNotBlamed when somebody holds the file whose note is not there.
+func TestDeadHolderIsNotBlamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	opened(t, path)
+	dead := exec.Command(os.Args[0], "-test.run=^$")
+	if err := dead.Run(); err != nil {
+		t.Fatal(err)
+	}
+	host, _ := os.Hostname()
+	for pid, want := range map[int]string{dead.Process.Pid: "another run holds it", os.Getpid(): fmt.Sprintf("process %d on", os.Getpid())} {
+		note, _ := json.Marshal(holder{PID: pid, Host: host})
+		if err := os.WriteFile(notePath(path), note, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path, account); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// TestEmptyFile is a new one, for a look as for a run.
+func TestEmptyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if view, err := View(path, account); err != nil {
+		t.Error(err)
+	} else {
+		view.Close()
+	}
+	opened(t, path)
+}
+
+// TestCutAtFreePages: pages at the end that hold nobody are missed only when they are written, in the middle of a run.
+func TestCutAtFreePages(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := opened(t, path)
+	people := map[string]Person{}
+	for i := range 2000 {
+		people[fmt.Sprint(i)] = Person{Done: strings.Repeat("d", 64)}
+	}
+	for range 3 { // the second time leaves the front free, the third the end
+		if err := s.Put(people); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var size int64
+	if err := s.db.View(func(tx *bbolt.Tx) error {
+		size = tx.Size()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if err := os.Truncate(path, size-int64(os.Getpagesize())); err != nil {
+		t.Fatal(err)
+	}
+	for _, open := range []func(string, string) (*State, error){View, Open} {
+		if _, err := open(path, account); err == nil || !strings.Contains(err.Error(), "its end is missing; move it away") {
+			t.Error(err)
+		}
 	}
 }
 
