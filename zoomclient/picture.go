@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaxPictureSize is the largest picture that is sent, in bytes. Zoom's OpenAPI file says "2M" without saying which; the
@@ -155,7 +156,7 @@ func (e *fileError) Unwrap() error { return e.cause }
 
 // printable quotes a name that could rewrite a terminal.
 func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return strconv.Quote(name)
 	}
 	return name
