@@ -218,7 +218,7 @@ func TestStampOfAChangedFile(t *testing.T) {
 	if _, _, err := s.Load(row); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
-	if _, err := s.Bytes(row); !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := s.Bytes(row); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
 	if err := checkUser("ada@example.com"); err != nil || !errors.Is(checkUser("me"), zoomclient.ErrInvalidUserID) {
