@@ -274,7 +274,9 @@ func (r *syncRun) text(s summary) string {
 	if s.Verified > 0 {
 		fmt.Fprintf(&b, "verified: the fake Zoom holds the same %s that were sent\n", plural(s.Verified, "picture"))
 	}
-	if s.Fitted > 0 {
+	if s.Fitted > 0 && r.flags.dryRun {
+		fmt.Fprintf(&b, "to be made to fit: %s\n", plural(s.Fitted, "picture"))
+	} else if s.Fitted > 0 {
 		fmt.Fprintf(&b, "made to fit: %s\n", plural(s.Fitted, "picture"))
 	}
 	if s.GPS > 0 {
