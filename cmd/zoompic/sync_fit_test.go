@@ -138,6 +138,10 @@ func TestSyncFitJSON(t *testing.T) {
 	zoom := newTestZoom(t)
 	dir := team(t, map[string][]byte{"ada@example.com": photo(t, 1500, 1000)})
 	want := digestOf(fitTo(t, photo(t, 1500, 1000), portrait.Options{}))
+	_, stdout, _ := zoom.sync(t, "--fit", "--json", "--dry-run", dir)
+	if rows := rowsOf(t, []byte(stdout)); len(rows) != 1 || !rows[0].NeedsFit || rows[0].SHA256 != "" { // it is not made yet
+		t.Error(stdout)
+	}
 	for _, outcome := range []string{"uploaded", "unchanged"} {
 		code, stdout, stderr := zoom.sync(t, "--fit", "--json", dir)
 		rows := rowsOf(t, []byte(stdout))

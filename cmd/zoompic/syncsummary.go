@@ -98,6 +98,8 @@ type rowResult struct {
 	TrackingID string          `json:"tracking_id,omitempty"`
 	SHA256     string          `json:"sha256,omitempty"`
 	FromMemory bool            `json:"from_memory,omitempty"` // an earlier run's failure: nothing was sent
+	GPS        bool            `json:"gps,omitempty"`         // the file carries a position
+	NeedsFit   bool            `json:"needs_fit,omitempty"`   // of a dry run: --fit will change it
 
 	Fit *portrait.Report `json:"fit,omitempty"`
 }
@@ -144,7 +146,7 @@ func (r *syncRun) printItem(it *item) {
 		User: it.row.User, File: it.row.File, Outcome: it.outcome, Reason: it.failure.reason(), Advice: it.failure.Advice,
 		Status: cmp.Or(it.failure.Status, it.result.StatusCode), Code: it.failure.Code, Attempts: it.result.Attempts,
 		TrackingID: cmp.Or(it.failure.TrackingID, it.result.TrackingID), SHA256: it.picture.SHA256, FromMemory: it.fromMemory,
-		Fit: it.fit,
+		GPS: it.seen.GPS, NeedsFit: it.outcome == report.Planned && it.isFitted(), Fit: it.fit,
 	}, "")
 	r.outError = cmp.Or(r.outError, err)
 }
