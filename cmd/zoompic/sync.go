@@ -228,13 +228,13 @@ type item struct {
 	key   string
 	known state.Person // before this run
 
-	seen       state.Seen    // the last look at its file
-	picture    state.Picture // what is sent, or was; without a digest while that is to be made of the file
-	fit        *portrait.Report
-	fitted     chan *fitted   // comes ahead of its upload
-	outcome    report.Outcome // empty while it is to be sent
-	failure    rowFailure     // why it failed or is pending
-	fromMemory bool           // its failure is an earlier run's
+	seen       state.Seen       // the last look at its file
+	picture    state.Picture    // what is sent, or was; without a digest while that is to be made of the file
+	fit        *portrait.Report // what was made of the file; nil if it is sent as it is
+	fitted     chan *fitted     // comes ahead of its upload
+	outcome    report.Outcome   // empty while it is to be sent
+	failure    rowFailure       // why it failed or is pending
+	fromMemory bool             // its failure is an earlier run's
 	result     zoomclient.Result
 	requests   int       // in all rounds of this run
 	when       time.Time // Zoom took it

@@ -85,7 +85,7 @@ func Inspect(data []byte, opts Options) (Inspection, error) {
 		Orientation: max(src.orientation, 1),
 		Metadata:    src.metadata,
 		GPS:         src.carries(MetadataGPS),
-		Fits:        src.fitsWithoutMetadata(opts) && len(src.metadata) == 0 && len(data) == src.keptSize(),
+		Fits:        src.fitsWithoutMetadata(opts) && src.isBare(data),
 	}, nil
 }
 
