@@ -14,12 +14,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zoompic/zoompic/internal/source"
 	"github.com/zoompic/zoompic/zoomclient"
 	"github.com/zoompic/zoompic/zoomclient/portrait"
 )
 
-// maxPhoto is the largest file that is read to be fitted: twice what a camera of 50 megapixels writes.
-const maxPhoto = 64 << 20
+// maxPhoto is the largest file that is read to be fitted.
+const maxPhoto = source.MaxFileSize
 
 const toStdout = "-"
 
@@ -46,6 +47,10 @@ func (f *fitFlags) registerChoice(cmd *cobra.Command) {
 func (f *fitFlags) check() error {
 	if o := f.options; !f.wanted && (o.Square || o.MaxSide != 1024 || o.MaxBytes != 2_000_000) {
 		return errors.New("--square, --max-side and --max-bytes need --fit")
+	}
+	// The options are looked at first, and then nothing is found in no picture.
+	if _, err := portrait.Inspect(nil, f.options); !errors.Is(err, zoomclient.ErrEmptyPicture) {
+		return newFailure(exitUsage, "", err)
 	}
 	return nil
 }
@@ -184,7 +189,7 @@ func otherFormat(path, format string) string {
 
 // needsFit reports whether a file that Zoom would not take, for the reason err, could be made to fit.
 func needsFit(file string, err error) bool {
-	if file == fromStdin || !errors.Is(err, zoomclient.ErrTooLarge) && !errors.Is(err, zoomclient.ErrUnsupportedFormat) {
+	if file == fromStdin || !mayFit(err) {
 		return false
 	}
 	f, err := os.Open(file)
@@ -193,10 +198,16 @@ func needsFit(file string, err error) bool {
 	}
 	defer f.Close()
 	data, err := readLimited(f)
-	if err != nil {
-		return false
-	}
-	_, err = portrait.Inspect(data, portrait.Options{})
+	return err == nil && canFit(data)
+}
+
+// mayFit reports whether err is a reason that fitting could mend.
+func mayFit(err error) bool {
+	return errors.Is(err, zoomclient.ErrTooLarge) || errors.Is(err, zoomclient.ErrUnsupportedFormat)
+}
+
+func canFit(data []byte) bool {
+	_, err := portrait.Inspect(data, portrait.Options{})
 	return err == nil
 }
 
@@ -209,14 +220,24 @@ func withFitAdvice(file string, err error) error {
 
 // inspect finds what a picture that Zoom takes carries, and warns of what nobody should send unawares.
 func (c *command) inspect(pic zoomclient.Picture, o *outcome) portrait.Inspection {
-	var data bytes.Buffer
-	pic.WriteTo(&data) // to memory
-	found, err := portrait.Inspect(data.Bytes(), portrait.Options{MaxPixels: 1 << 30})
-	if err != nil {
-		return portrait.Inspection{} // zoomclient takes more than can be decoded here
-	}
+	found := inspectPicture(pic)
 	if o.GPS = found.GPS; found.GPS {
 		fmt.Fprintf(c.stderr, "zoompic: warning: %s carries the GPS position of where it was taken, perhaps a home, for all who get the picture to read; --fit removes it\n", printable(o.File))
 	}
 	return found
+}
+
+// inspectPicture finds nothing in what zoomclient takes and portrait cannot read.
+func inspectPicture(pic zoomclient.Picture) portrait.Inspection {
+	found, err := portrait.Inspect(bytesOf(pic), portrait.Options{MaxPixels: 1 << 30})
+	if err != nil {
+		return portrait.Inspection{}
+	}
+	return found
+}
+
+func bytesOf(pic zoomclient.Picture) []byte {
+	var data bytes.Buffer
+	pic.WriteTo(&data) // to memory
+	return data.Bytes()
 }

@@ -43,6 +43,7 @@ type command struct {
 	json, verbose bool
 
 	options []zoomclient.Option // of tests, for shorter delays
+	fitFunc fitFunc             // of tests, instead of portrait's
 }
 
 func (c *command) root() *cobra.Command {

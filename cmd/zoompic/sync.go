@@ -16,6 +16,7 @@ import (
 	"github.com/zoompic/zoompic/internal/source"
 	"github.com/zoompic/zoompic/internal/state"
 	"github.com/zoompic/zoompic/zoomclient"
+	"github.com/zoompic/zoompic/zoomclient/portrait"
 )
 
 // The state files beside the source. Those of the fake have their own name: what the fake was sent says nothing about Zoom.
@@ -28,6 +29,7 @@ var rates = map[string]float64{"free": zoomclient.RateFree, "pro": zoomclient.Ra
 
 type syncFlags struct {
 	account   accountFlags
+	fit       fitFlags
 	source    string
 	recursive bool
 	statePath string
@@ -67,6 +69,10 @@ did not exist. A picture that Zoom refused is not sent again until it changes. S
 who changes their picture in Zoom is not noticed; --force sends everything. An interrupted
 or killed run loses nothing: run it again.
 
+With --fit every photo is made to fit before it is sent, ahead of its turn and on all
+cores: WebP, TIFF and files of up to 64 MiB are taken too. Unchanged files are not fitted
+again; other options send everything again.
+
 The pace is that of Zoom's Pro plan, 20 a second; all apps of an account share it.
 A rate limit of up to a minute is waited for. A longer one, such as the daily limit, ends
 the run with exit code 4 and the time to go on, or is waited for with --wait.
@@ -75,6 +81,7 @@ Exit codes: 0 done, 1 somebody's picture failed, 2 usage or unclear source, 3 cr
 4 stopped by a rate limit, 5 state file, 6 another run holds it, 130 interrupted.`,
 		Example: `  zoompic sync --fake examples/team
   zoompic sync --dry-run --report preview.html photos
+  zoompic sync --fit --square photos
   zoompic sync --plan business --report result.csv people.csv`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -98,6 +105,7 @@ Exit codes: 0 done, 1 somebody's picture failed, 2 usage or unclear source, 3 cr
 		},
 	}
 	f.account.register(cmd)
+	f.fit.registerChoice(cmd)
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.recursive, "recursive", "r", false, "take the pictures of sub-folders too")
 	flags.StringVar(&f.statePath, "state", "", "state file (default "+stateName+" beside the source, "+fakeStateName+" with --fake)")
@@ -125,6 +133,9 @@ func (f *syncFlags) check() error {
 	}
 	if f.workers < 1 {
 		return errors.New("--workers must be 1 or more")
+	}
+	if err := f.fit.check(); err != nil {
+		return err
 	}
 	if f.report != "" {
 		if err := report.Check(f.report); err != nil {
@@ -165,6 +176,9 @@ func (c *command) syncSource(ctx context.Context, f *syncFlags) error {
 	defer src.Close()
 
 	run := &syncRun{command: c, flags: f, source: src, progress: newProgress(c, f.quiet)}
+	if f.fit.wanted {
+		run.fitter = newFitter(c, src, f.fit.options)
+	}
 	if !f.dryRun {
 		target, err := f.account.open(c, zoomclient.WithLogger(run.progress.logger()),
 			// A little under the rate, one at a time: then no sliding second ever holds more.
@@ -252,11 +266,14 @@ type item struct {
 	key   string
 	known state.Person // before this run
 
-	seen       state.Seen     // the last look at its file
-	outcome    report.Outcome // empty while it is to be sent
-	failure    rowFailure     // why it failed or is pending
-	undone     error          // the error of its upload that left it pending
-	fromMemory bool           // its failure is an earlier run's
+	seen       state.Seen       // the last look at its file
+	picture    state.Picture    // what is sent, or was; without a digest while that is to be made of the file
+	fit        *portrait.Report // what was made of the file; nil if it is sent as it is
+	fitted     chan *fitted     // comes ahead of its upload
+	outcome    report.Outcome   // empty while it is to be sent
+	failure    rowFailure       // why it failed or is pending
+	undone     error            // the error of its upload that left it pending
+	fromMemory bool             // its failure is an earlier run's
 	result     zoomclient.Result
 	requests   int       // in all rounds of this run
 	when       time.Time // Zoom took it

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -169,6 +170,7 @@ type killing struct {
 	dir     string
 	wanted  map[string]string // user → digest
 	workers int
+	flags   []string
 	kills   int
 }
 
@@ -219,7 +221,8 @@ func (k *killing) give(user string, data []byte) {
 
 func (k *killing) run() (*exec.Cmd, *bytes.Buffer) {
 	var stdout bytes.Buffer
-	cmd := k.zoom.child(k.T, "", "sync", "--json", "--quiet", "--rate", "450", "--workers", fmt.Sprint(k.workers), k.dir)
+	cmd := k.zoom.child(k.T, "", "sync", "--json", "--quiet", "--rate", "450", "--workers", fmt.Sprint(k.workers))
+	cmd.Args = append(append(cmd.Args, k.flags...), k.dir)
 	cmd.Stdout, cmd.Stderr = &stdout, os.Stderr
 	return cmd, &stdout
 }
@@ -278,10 +281,10 @@ func (k *killing) checkState(stdout []byte) {
 			k.Fatal(err)
 		}
 		taken := k.faults.honest[user][digest]
-		if taken > 0 && p.Done != digest {
+		if taken > 0 && held(p) != digest {
 			forgotten++
 		}
-		if p.Done != "" && k.faults.honest[user][p.Done] == 0 {
+		if p.Done != "" && k.faults.honest[user][held(p)] == 0 {
 			k.Errorf("%s is remembered as done, but that was never answered", user)
 		}
 		if p.Refusal != nil {
@@ -292,11 +295,14 @@ func (k *killing) checkState(stdout []byte) {
 		k.Errorf("kill %d: %d pictures were taken and are not remembered, with %d workers", k.kills, forgotten, k.workers)
 	}
 	for _, row := range rowsOf(k.T, stdout) {
-		if p, _ := s.Get(source.Key(row.User)); row.Outcome == report.Uploaded && (p.Done != row.SHA256 || k.wanted[row.User] != row.SHA256) {
+		if p, _ := s.Get(source.Key(row.User)); row.Outcome == report.Uploaded && (held(p) != row.SHA256 || k.wanted[row.User] != row.SHA256) {
 			k.Errorf("%s was reported uploaded, and remembered is %+v", row.User, p)
 		}
 	}
 }
+
+// held is the digest of the picture that Zoom has, by the state.
+func held(p state.Person) string { return cmp.Or(p.Fitted.SHA256, p.Done) }
 
 // rowsOf decodes the whole lines of an output that may have been cut off.
 func rowsOf(t *testing.T, stdout []byte) []rowResult {

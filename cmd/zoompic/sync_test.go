@@ -49,7 +49,12 @@ func team(t testing.TB, faces map[string][]byte) string {
 
 func putFace(t testing.TB, dir, user string, data []byte, changed time.Time) {
 	t.Helper()
-	path := filepath.Join(dir, user+".png")
+	putFile(t, dir, user+".png", data, changed)
+}
+
+func putFile(t testing.TB, dir, name string, data []byte, changed time.Time) {
+	t.Helper()
+	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +66,8 @@ func putFace(t testing.TB, dir, user string, data []byte, changed time.Time) {
 // A testZoom is a fake with the environment of its account.
 type testZoom struct {
 	*zoomtest.Handler
-	env map[string]string
+	env     map[string]string
+	fitFunc fitFunc // nil is portrait's
 
 	mu     sync.Mutex
 	answer func(w http.ResponseWriter, r *http.Request, user string) bool
@@ -116,6 +122,7 @@ func (z *testZoom) sync(t testing.TB, args ...string) (code int, stdout, stderr 
 	var out, errs bytes.Buffer
 	c := &command{getenv: func(name string) string { return z.env[name] }, stdin: strings.NewReader(""), stdout: &out, stderr: &errs}
 	quickly(c)
+	c.fitFunc = z.fitFunc
 	code = c.run(t.Context(), append([]string{"zoompic", "sync", "--rate", "5000"}, args...))
 	return code, out.String(), errs.String()
 }
@@ -486,6 +493,7 @@ func (z *testZoom) virtually(ctx context.Context, stderr io.Writer, args ...stri
 	env := map[string]string{"ZOOM_ACCESS_TOKEN": "T", "ZOOM_BASE_URL": "http://127.0.0.1:1/v2"}
 	c := &command{getenv: func(name string) string { return env[name] }, stdout: &out, stderr: stderr}
 	c.options = []zoomclient.Option{zoomclient.WithHTTPClient(&http.Client{Transport: inProcess{z}})}
+	c.fitFunc = z.fitFunc
 	code = c.run(ctx, append([]string{"zoompic", "sync"}, args...))
 	return code, out.String()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"time"
@@ -47,13 +48,40 @@ func (r *syncRun) makePlan(ctx context.Context) error {
 
 // look finds out what is in a row's file.
 func (r *syncRun) look(it *item) {
-	if stamp, err := r.source.Stat(it.row); err == nil && it.known.Seen.Holds(it.row.File, stamp) {
-		it.seen = it.known.Seen
+	if stamp, err := r.source.Stat(it.row); err == nil && it.known.Seen.Holds(it.row.File, r.fitOptions(), stamp) {
+		it.see(it.known.Seen)
+		return
+	}
+	if r.fitter != nil {
+		if _, seen, err := r.fitter.read(it.row); err != nil {
+			it.fail(err)
+		} else {
+			it.see(seen)
+		}
 		return
 	}
 	if _, err := r.load(it); err != nil {
 		it.fail(err)
+		if r.fitWouldTake(it, err) {
+			it.failure.Advice = "let --fit make it fit"
+		}
 	}
+}
+
+// fitOptions tells what is to be done to every picture; it is empty if that is nothing.
+func (r *syncRun) fitOptions() string {
+	if r.fitter == nil {
+		return ""
+	}
+	return r.fitter.options.String()
+}
+
+func (r *syncRun) fitWouldTake(it *item, refused error) bool {
+	if !mayFit(refused) {
+		return false
+	}
+	data, _, err := r.source.Bytes(it.row)
+	return err == nil && canFit(data)
 }
 
 // load reads and checks a row's picture, and notes what it saw.
@@ -65,8 +93,20 @@ func (r *syncRun) load(it *item) (zoomclient.Picture, error) {
 	}
 	digest := pic.SHA256()
 	width, height := pic.Dimensions()
-	it.seen = state.Seen{File: it.row.File, Stamp: stamp, SHA256: hex.EncodeToString(digest[:]), At: now, Type: pic.ContentType(), Width: width, Height: height}
+	it.see(state.Seen{
+		File: it.row.File, Stamp: stamp, SHA256: hex.EncodeToString(digest[:]), At: now, Type: pic.ContentType(), Width: width, Height: height,
+		GPS: inspectPicture(pic).GPS,
+	})
 	return pic, nil
+}
+
+// see notes what is in an item's file, which is what is sent unless something is made of it.
+func (it *item) see(seen state.Seen) {
+	it.seen = seen
+	it.picture = state.Picture{Type: seen.Type, Size: seen.Stamp.Size, Width: seen.Width, Height: seen.Height}
+	if seen.Fit == "" {
+		it.picture.SHA256 = seen.SHA256
+	}
 }
 
 // compare decides by what earlier runs have left.
@@ -75,6 +115,7 @@ func (r *syncRun) compare(it *item) {
 	case it.outcome != "" || r.flags.force:
 	case it.seen.SHA256 == it.known.Done:
 		it.outcome, it.when = report.Unchanged, it.known.DoneAt
+		it.picture = cmp.Or(it.known.Fitted, it.picture)
 	case refusal != nil && it.seen.SHA256 == refusal.SHA256:
 		it.outcome, it.fromMemory = report.Failed, true
 		it.failure = rowFailure{

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -33,11 +34,14 @@ type syncRun struct {
 	source   *source.Source
 	state    *state.State
 	target   *target // nil in a dry run
+	fitter   *fitter // nil if pictures are sent as they are
 	progress *progress
 
 	items     []*item       // in the source's order
 	stopCause error         // why the rest was not sent
 	slots     chan struct{} // one for each picture that was sent, perhaps, and is not recorded yet
+
+	fitting *fitting // of the round
 
 	// While pictures are sent, these belong to the goroutine that settles their outcomes.
 	byUser     map[string]*item
@@ -107,6 +111,10 @@ func (r *syncRun) round(interrupt context.Context, queue []*item) (stopCause err
 
 	r.byUser = map[string]*item{}
 	r.slots = make(chan struct{}, r.flags.workers)
+	if r.fitter != nil {
+		r.fitting = r.fitter.start(ctx, interrupt, queue)
+		defer r.fitting.stop()
+	}
 	outcomes := make(chan zoomclient.Outcome)
 	settled := make(chan struct{})
 	go func() {
@@ -193,19 +201,36 @@ func (r *syncRun) open(ctx context.Context, it *item) (zoomclient.Picture, error
 	case <-ctx.Done():
 		return zoomclient.Picture{}, context.Cause(ctx)
 	}
-	pic, err := r.load(it) // again: the file may have changed since the plan
+	pic, err := r.prepare(it)
 	if err != nil {
 		return pic, err
 	}
 	if it.known.Done != "" && it.known.Done != it.seen.SHA256 {
 		// Whatever happens from here on, nobody knows that Zoom still has the old one.
-		it.known.Done, it.known.DoneAt = "", time.Time{}
+		it.known.Done, it.known.DoneAt, it.known.Fitted = "", time.Time{}, state.Picture{}
 		if err := r.state.PutSoon(it.key, it.known); err != nil {
 			return zoomclient.Picture{}, err
 		}
 	}
 	r.progress.began(it.row.User)
 	return pic, nil
+}
+
+// prepare returns the picture to send. Its file is read again, for it may have changed since the plan.
+func (r *syncRun) prepare(it *item) (zoomclient.Picture, error) {
+	if r.fitter == nil {
+		return r.load(it)
+	}
+	made, err := r.fitting.take(it)
+	if err != nil {
+		return zoomclient.Picture{}, err
+	}
+	digest := made.pic.SHA256()
+	it.see(made.seen)
+	it.fit = &made.report
+	it.picture = state.Picture{SHA256: hex.EncodeToString(digest[:]), Type: made.pic.ContentType(), Size: made.pic.Size()}
+	it.picture.Width, it.picture.Height = made.pic.Dimensions()
+	return made.pic, nil
 }
 
 // settleAll takes outcomes until there are no more, as many at a time as have come: they share one write to the disk.
@@ -268,7 +293,10 @@ func (it *item) conclude(o zoomclient.Outcome) (p state.Person, changed bool) {
 	switch {
 	case o.Err == nil:
 		it.outcome, it.when = report.Uploaded, time.Now()
-		p.Done, p.DoneAt, p.Seen = it.seen.SHA256, it.when, it.seen
+		p.Done, p.DoneAt, p.Seen, p.Fitted = it.seen.SHA256, it.when, it.seen, state.Picture{}
+		if it.fit != nil {
+			p.Fitted = it.picture
+		}
 		return p, true
 	case isOfTheRun(o.Err):
 		it.outcome, it.failure, it.undone = report.Pending, explainPending(o.Err), o.Err

@@ -18,6 +18,7 @@ import (
 	"github.com/zoompic/zoompic/internal/report"
 	"github.com/zoompic/zoompic/internal/state"
 	"github.com/zoompic/zoompic/zoomclient"
+	"github.com/zoompic/zoompic/zoomclient/portrait"
 )
 
 // namesShown is how many people the summary names for each cause; the report has them all.
@@ -118,6 +119,10 @@ type rowResult struct {
 	TrackingID string          `json:"tracking_id,omitempty"`
 	SHA256     string          `json:"sha256,omitempty"`
 	FromMemory bool            `json:"from_memory,omitempty"` // an earlier run's failure: nothing was sent
+	GPS        bool            `json:"gps,omitempty"`         // the file carries a position
+	NeedsFit   bool            `json:"needs_fit,omitempty"`   // of a dry run: --fit will change it
+
+	Fit *portrait.Report `json:"fit,omitempty"`
 }
 
 // A summary is what --json prints last.
@@ -131,6 +136,8 @@ type summary struct {
 	FromMemory int    `json:"from_memory,omitempty"`
 	Duplicates int    `json:"duplicates,omitempty"`
 	Skipped    int    `json:"skipped,omitempty"`
+	Fitted     int    `json:"fitted,omitempty"` // uploads, or what a dry run planned, that are not the source's bytes
+	GPS        int    `json:"gps,omitempty"`    // pictures that Zoom has or will get with a position in them
 	Requests   int    `json:"requests"`
 	Verified   int    `json:"verified,omitempty"` // uploads of this run that the embedded fake holds
 	Stopped    string `json:"stopped,omitempty"`  // why the run ended early
@@ -159,7 +166,8 @@ func (r *syncRun) printItem(it *item) {
 	err := r.print(rowResult{
 		User: it.row.User, File: it.row.File, Outcome: it.outcome, Reason: it.failure.reason(), Advice: it.failure.Advice,
 		Status: cmp.Or(it.failure.Status, it.result.StatusCode), Code: it.failure.Code, Attempts: it.result.Attempts,
-		TrackingID: cmp.Or(it.failure.TrackingID, it.result.TrackingID), SHA256: it.seen.SHA256, FromMemory: it.fromMemory,
+		TrackingID: cmp.Or(it.failure.TrackingID, it.result.TrackingID), SHA256: it.picture.SHA256, FromMemory: it.fromMemory,
+		GPS: it.seen.GPS, NeedsFit: it.outcome == report.Planned && it.isFitted(), Fit: it.fit,
 	}, "")
 	r.outError = cmp.Or(r.outError, err)
 }
@@ -183,7 +191,7 @@ func (r *syncRun) conclude(ctx context.Context) error {
 		}
 	}
 	printed := r.print(s, "%s", r.text(s))
-	unwritten := []error{mistake, cmp.Or(r.outError, printed), r.writeReport()}
+	unwritten := []error{mistake, cmp.Or(r.outError, printed), r.writeReport(ctx)}
 	if end == nil {
 		return r.tellAllButFirst(unwritten)
 	}
@@ -233,9 +241,26 @@ func (r *syncRun) count() summary {
 		if it.fromMemory {
 			s.FromMemory++
 		}
+		if it.isFitted() {
+			s.Fitted++
+		}
+		if r.fitter == nil && it.seen.GPS && it.outcome != report.Failed && it.outcome != report.Refused {
+			s.GPS++
+		}
 		s.Requests += it.requests
 	}
 	return s
+}
+
+// isFitted reports whether something else than the file was sent, or will be.
+func (it *item) isFitted() bool {
+	switch it.outcome {
+	case report.Uploaded:
+		return it.fit != nil && !it.fit.Unchanged()
+	case report.Planned:
+		return it.seen.Fit != "" && !it.seen.Fits
+	}
+	return false
 }
 
 // ending is how the command ends, nil for a good end.
@@ -274,7 +299,7 @@ func (r *syncRun) verify(s *summary) error {
 			continue
 		}
 		arrived, _ := r.target.fake.Picture(it.row.User)
-		if digest := sha256.Sum256(arrived); hex.EncodeToString(digest[:]) != it.seen.SHA256 {
+		if digest := sha256.Sum256(arrived); hex.EncodeToString(digest[:]) != it.picture.SHA256 {
 			return newFailure(exitFailed, printable(it.row.User), errors.New("the fake Zoom holds other bytes than were sent"))
 		}
 		s.Verified++
@@ -297,6 +322,14 @@ func (r *syncRun) text(s summary) string {
 	default:
 		fmt.Fprintf(&b, "verified: the fake Zoom holds the same %d pictures that were sent\n", s.Verified)
 	}
+	if s.Fitted > 0 && r.flags.dryRun {
+		fmt.Fprintf(&b, "to be made to fit: %s\n", plural(s.Fitted, "picture"))
+	} else if s.Fitted > 0 {
+		fmt.Fprintf(&b, "made to fit: %s\n", plural(s.Fitted, "picture"))
+	}
+	if s.GPS > 0 {
+		fmt.Fprintf(&b, "warning: the GPS position of where it was taken, perhaps a home, is in %s for all who get it to read; --fit removes it\n", plural(s.GPS, "picture"))
+	}
 	if s.Duplicates > 0 {
 		fmt.Fprintf(&b, "left out: %s of a person and picture that are there already\n", plural(s.Duplicates, "row"))
 	}
@@ -312,7 +345,11 @@ func (r *syncRun) text(s summary) string {
 	if r.flags.dryRun {
 		for _, it := range r.items {
 			if it.outcome == report.Planned {
-				fmt.Fprintf(&b, "upload  %s  %s (%s, %d × %d pixels, %s)\n", printable(it.row.User), printable(it.row.File), it.seen.Type, it.seen.Width, it.seen.Height, countBytes(it.seen.Stamp.Size))
+				note := ""
+				if it.isFitted() {
+					note = "; to be made to fit"
+				}
+				fmt.Fprintf(&b, "upload  %s  %s (%s, %d × %d pixels, %s%s)\n", printable(it.row.User), printable(it.row.File), it.seen.Type, it.seen.Width, it.seen.Height, countBytes(it.seen.Stamp.Size), note)
 			}
 		}
 	}
@@ -356,7 +393,7 @@ func (r *syncRun) explainAll(b *strings.Builder, outcome report.Outcome) {
 	}
 }
 
-func (r *syncRun) writeReport() error {
+func (r *syncRun) writeReport(ctx context.Context) error {
 	if r.flags.report == "" {
 		return nil
 	}
@@ -365,7 +402,7 @@ func (r *syncRun) writeReport() error {
 		counts[it.outcome]++
 	}
 	err := report.Write(r.flags.report, report.Report{
-		Title: r.flags.title(), Time: time.Now(), DryRun: r.flags.dryRun, Columns: r.source.Columns, Rows: r.reportRows(), Counts: counts,
+		Title: r.flags.title(), Time: time.Now(), DryRun: r.flags.dryRun, Columns: r.source.Columns, Rows: r.reportRows(ctx), Counts: counts,
 	})
 	if err != nil {
 		return &failure{Exit: exitFailed, Message: "writing the report: " + err.Error()}
@@ -373,24 +410,34 @@ func (r *syncRun) writeReport() error {
 	return nil
 }
 
-func (r *syncRun) reportRows() iter.Seq[report.Row] {
+func (r *syncRun) reportRows(ctx context.Context) iter.Seq[report.Row] {
 	return func(yield func(report.Row) bool) {
 		for _, it := range r.items {
 			row := report.Row{
 				User: it.row.User, File: it.row.File, Outcome: it.outcome, Reason: it.failure.reason(), Advice: it.failure.Advice,
 				Status: cmp.Or(it.failure.Status, it.result.StatusCode), Code: int(it.failure.Code), Attempts: it.result.Attempts,
 				TrackingID: cmp.Or(it.failure.TrackingID, it.result.TrackingID),
-				SHA256:     it.seen.SHA256, ContentType: it.seen.Type, Size: it.seen.Stamp.Size, Width: it.seen.Width, Height: it.seen.Height,
+				SHA256:     it.picture.SHA256, ContentType: it.picture.Type, Size: it.picture.Size, Width: it.picture.Width, Height: it.picture.Height,
 				When: it.when, Extra: it.row.Extra,
 			}
 			if it.seen.SHA256 != "" {
-				row.Open = func() ([]byte, error) { return r.source.Bytes(it.row) }
+				row.Open = func() ([]byte, error) { return r.face(ctx, it) }
 			}
 			if !yield(row) {
 				return
 			}
 		}
 	}
+}
+
+// face is the picture for a report. What fits only by --fit is fitted again, in small: what Zoom got is not kept, an
+// unchanged one was not made in this run, and the file itself may be one that lies on its side or no browser shows.
+func (r *syncRun) face(ctx context.Context, it *item) ([]byte, error) {
+	if r.fitter != nil {
+		return r.fitter.preview(ctx, it.row)
+	}
+	data, _, err := r.source.Bytes(it.row)
+	return data, err
 }
 
 func countPeople(n int) string {

@@ -2,6 +2,7 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,9 @@ import (
 
 // Stdin is the path that means CSV on standard input.
 const Stdin = "-"
+
+// MaxFileSize is the largest file that is read, in bytes: twice what a camera of 50 megapixels writes.
+const MaxFileSize = 64 << 20
 
 // A Source is a list of people and their pictures.
 type Source struct {
@@ -98,32 +102,48 @@ func (s *Source) Stat(r *Row) (Stamp, error) {
 
 // Load reads and checks a row's picture. The stamp is zero if the file changed meanwhile.
 func (s *Source) Load(r *Row) (zoomclient.Picture, Stamp, error) {
-	before, _ := s.Stat(r) // if it cannot be had, neither can the picture
-	pic, err := s.loadPicture(r)
+	return stamped(s, r, func() (zoomclient.Picture, error) { return s.loadPicture(r) })
+}
+
+// Bytes reads a row's file, whatever it is, up to [MaxFileSize]. The stamp is zero if the file changed meanwhile.
+func (s *Source) Bytes(r *Row) ([]byte, Stamp, error) {
+	return stamped(s, r, func() ([]byte, error) { return s.readFile(r) })
+}
+
+// stamped reads a row's file by read, and returns the stamp that it had before and after.
+func stamped[T any](s *Source, r *Row, read func() (T, error)) (T, Stamp, error) {
+	before, _ := s.Stat(r) // if it cannot be had, neither can the content
+	content, err := read()
 	if err != nil {
-		return pic, Stamp{}, err
+		return content, Stamp{}, err
 	}
 	if after, err := s.Stat(r); err != nil || !after.Equal(before) {
 		before = Stamp{}
 	}
-	return pic, before, nil
+	return content, before, nil
 }
 
-// Bytes reads a row's file as it is, up to the size of a picture.
-func (s *Source) Bytes(r *Row) ([]byte, error) {
+func (s *Source) readFile(r *Row) ([]byte, error) {
 	info, err := fs.Stat(s.root.FS(), r.path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is no regular file")
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, plain(err)
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is no regular file")
 	}
 	f, err := s.root.Open(r.path)
 	if err != nil {
 		return nil, plain(err)
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, zoomclient.MaxPictureSize))
+	data := bytes.NewBuffer(make([]byte, 0, min(info.Size(), MaxFileSize)+bytes.MinRead)) // ReadFrom wants room to see the end
+	if _, err := data.ReadFrom(io.LimitReader(f, MaxFileSize+1)); err != nil {
+		return nil, plain(err)
+	}
+	if data.Len() > MaxFileSize {
+		return nil, fmt.Errorf("%w: it has more than %d bytes; export it smaller first", zoomclient.ErrTooLarge, MaxFileSize)
+	}
+	return data.Bytes(), nil
 }
 
 // loadPicture takes the path from the error as plain does.
@@ -187,12 +207,12 @@ func (s *Source) samePicture(a, b *Row) bool {
 	if a.File == b.File || a.path == b.path && a.path != "" {
 		return true
 	}
-	one, _, err := s.Load(a)
+	one, err := s.readFile(a)
 	if err != nil {
 		return false
 	}
-	other, _, err := s.Load(b)
-	return err == nil && one.SHA256() == other.SHA256()
+	other, err := s.readFile(b)
+	return err == nil && bytes.Equal(one, other)
 }
 
 var errLinkLeaves = errors.New("the link leaves the folder; put the picture itself there")

@@ -160,6 +160,24 @@ func TestRowsThatCannotBeSent(t *testing.T) {
 	}
 }
 
+// TestBytes are a file's as it is, picture or not, up to a limit.
+func TestBytes(t *testing.T) {
+	dir := folder(t, map[string]string{"ada.webp": "no picture", "bob.png": "", "eve.tiff": "x"})
+	if err := os.Truncate(filepath.Join(dir, "bob.png"), MaxFileSize); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(dir, "eve.tiff"), MaxFileSize+1); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, dir, false, "")
+	for i, size := range []int{len("no picture"), MaxFileSize, 0} {
+		data, stamp, err := s.Bytes(&s.Rows[i])
+		if now, _ := s.Stat(&s.Rows[i]); len(data) != size || (size > 0) != (err == nil && stamp.Equal(now)) || size == 0 && !errors.Is(err, zoomclient.ErrTooLarge) {
+			t.Errorf("%s: %d bytes, %v, %v", s.Rows[i].File, len(data), stamp, err)
+		}
+	}
+}
+
 func TestUnusableSources(t *testing.T) {
 	dir := folder(t, map[string]string{"x/notes.txt": "", "x/list.csv": "", "one.png": pngOf(t, 1), "two.png": pngOf(t, 2), "gone/.keep": "", "gone/@eaDir/x": "", "above/sub/ada@example.com.png": ""})
 	list := filepath.Join(dir, "x", "list.csv")
@@ -231,7 +249,7 @@ func TestStampOfAChangedFile(t *testing.T) {
 	if _, _, err := s.Load(row); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
-	if _, err := s.Bytes(row); !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := s.Bytes(row); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
 	if err := checkUser("ada@example.com"); err != nil || !errors.Is(checkUser("me"), zoomclient.ErrInvalidUserID) {

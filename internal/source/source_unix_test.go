@@ -51,7 +51,7 @@ func TestNothingHangsOrEscapes(t *testing.T) {
 		if !listed || good != (err == nil) || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), row.path)) {
 			t.Errorf("%s: %v, %v; want %q", row.User, pic, err, want)
 		}
-		if data, err := s.Bytes(row); good != (err == nil) {
+		if data, _, err := s.Bytes(row); good != (err == nil) {
 			t.Errorf("%s: %d bytes, %v", row.User, len(data), err)
 		}
 	}

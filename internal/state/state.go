@@ -34,15 +34,25 @@ var (
 
 // A Person is what is remembered of one.
 type Person struct {
-	Done    string    `json:"done,omitempty"` // SHA-256 in hex of the picture that Zoom has; empty if that is not known
+	Done    string    `json:"done,omitempty"` // the Seen.SHA256 of the picture that Zoom has; empty if that is not known
 	DoneAt  time.Time `json:"done_at,omitzero"`
+	Fitted  Picture   `json:"fitted,omitzero"` // what Zoom has, if that was made of the file; else it is the file
 	Refusal *Refusal  `json:"refusal,omitempty"`
 	Seen    Seen      `json:"seen,omitzero"`
 }
 
+// A Picture is what a sent file was.
+type Picture struct {
+	SHA256 string `json:"sha256"` // in hex
+	Type   string `json:"type"`
+	Size   int64  `json:"size"` // in bytes
+	Width  int    `json:"width"`
+	Height int    `json:"height"`
+}
+
 // A Refusal is a picture that Zoom will not take for this person, however often it is sent.
 type Refusal struct {
-	SHA256     string    `json:"sha256"`
+	SHA256     string    `json:"sha256"` // that of Seen
 	At         time.Time `json:"at"`
 	Status     int       `json:"status"`
 	Code       int       `json:"code,omitempty"`
@@ -55,20 +65,23 @@ type Refusal struct {
 type Seen struct {
 	File   string       `json:"file"`
 	Stamp  source.Stamp `json:"stamp"`
-	SHA256 string       `json:"sha256"`
-	At     time.Time    `json:"at"` // before it was read
+	SHA256 string       `json:"sha256"` // of the file, in hex; if it is to be fitted, of that digest and of Fit
+	At     time.Time    `json:"at"`     // before it was read
 	Type   string       `json:"type"`
 	Width  int          `json:"width"`
 	Height int          `json:"height"`
+	GPS    bool         `json:"gps,omitempty"`  // it carries the position of where it was taken
+	Fit    string       `json:"fit,omitempty"`  // the options by which it is to be fitted; empty if it is sent as it is
+	Fits   bool         `json:"fits,omitempty"` // it does by these already
 }
 
 // settled is how much older than the look a file must be: one that is written twice within the granularity of its
 // file system's clock, 2 s on FAT, keeps its stamp.
 const settled = 2 * time.Second
 
-// Holds reports whether s still describes a file that has this stamp now.
-func (s Seen) Holds(file string, now source.Stamp) bool {
-	return s.File == file && s.Stamp.Equal(now) && s.At.Sub(now.ModTime) > settled
+// Holds reports whether s still describes a file that has this stamp now, for fitting by the same options.
+func (s Seen) Holds(file, fit string, now source.Stamp) bool {
+	return s.File == file && s.Fit == fit && s.Stamp.Equal(now) && s.At.Sub(now.ModTime) > settled
 }
 
 // A State is an open state file. It is safe for concurrent use.

@@ -323,15 +323,16 @@ func TestHolds(t *testing.T) {
 		now  source.Stamp
 		want bool
 	}{
-		"unchanged":             {Seen{File: "a", Stamp: stamp, At: written.Add(3 * time.Second)}, "a", stamp, true},
-		"seen while fresh":      {Seen{File: "a", Stamp: stamp, At: written.Add(time.Second)}, "a", stamp, false},
-		"written in the future": {Seen{File: "a", Stamp: stamp, At: written.Add(-time.Hour)}, "a", stamp, false},
-		"another size":          {Seen{File: "a", Stamp: stamp, At: written.Add(time.Hour)}, "a", source.Stamp{Size: 6, ModTime: written}, false},
-		"another time":          {Seen{File: "a", Stamp: stamp, At: written.Add(time.Hour)}, "a", source.Stamp{Size: 5, ModTime: written.Add(1)}, false},
-		"another file":          {Seen{File: "a", Stamp: stamp, At: written.Add(time.Hour)}, "b", stamp, false},
-		"changed while read":    {Seen{File: "a", At: written.Add(time.Hour)}, "a", source.Stamp{}, false},
+		"unchanged":             {Seen{File: "a", Fit: "square", Stamp: stamp, At: written.Add(3 * time.Second)}, "a", stamp, true},
+		"seen while fresh":      {Seen{File: "a", Fit: "square", Stamp: stamp, At: written.Add(time.Second)}, "a", stamp, false},
+		"written in the future": {Seen{File: "a", Fit: "square", Stamp: stamp, At: written.Add(-time.Hour)}, "a", stamp, false},
+		"another size":          {Seen{File: "a", Fit: "square", Stamp: stamp, At: written.Add(time.Hour)}, "a", source.Stamp{Size: 6, ModTime: written}, false},
+		"another time":          {Seen{File: "a", Fit: "square", Stamp: stamp, At: written.Add(time.Hour)}, "a", source.Stamp{Size: 5, ModTime: written.Add(1)}, false},
+		"another file":          {Seen{File: "a", Fit: "square", Stamp: stamp, At: written.Add(time.Hour)}, "b", stamp, false},
+		"other options":         {Seen{File: "a", Fit: "", Stamp: stamp, At: written.Add(time.Hour)}, "a", stamp, false},
+		"changed while read":    {Seen{File: "a", Fit: "square", At: written.Add(time.Hour)}, "a", source.Stamp{}, false},
 	} {
-		if got := test.seen.Holds(test.file, test.now); got != test.want {
+		if got := test.seen.Holds(test.file, "square", test.now); got != test.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

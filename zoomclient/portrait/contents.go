@@ -75,10 +75,15 @@ func (c *contents) stripped(data []byte) ([]byte, bool) {
 	switch {
 	case c.kept == nil:
 		return nil, false
-	case len(c.metadata) == 0 && len(data) == c.keptSize():
+	case c.isBare(data):
 		return data, true
 	}
 	return slices.Concat(c.kept...), true
+}
+
+// isBare reports whether the file has nothing to be removed.
+func (c *contents) isBare(data []byte) bool {
+	return len(c.metadata) == 0 && len(data) == c.keptSize()
 }
 
 func (c *contents) keptSize() int {

@@ -85,6 +85,7 @@ func Inspect(data []byte, opts Options) (Inspection, error) {
 		Orientation: max(src.orientation, 1),
 		Metadata:    src.metadata,
 		GPS:         src.carries(MetadataGPS),
+		Fits:        src.fitsWithoutMetadata(opts) && src.isBare(data),
 	}, nil
 }
 

@@ -268,6 +268,9 @@ func TestWhatFitsIsReturnedByteForByte(t *testing.T) {
 		if err != nil || !bytes.Equal(bytesOf(pic), data) || !report.Unchanged() || report.Before != report.After {
 			t.Errorf("%s: %v, %v", name, report, err)
 		}
+		if found, err := Inspect(data, Options{}); err != nil || !found.Fits {
+			t.Errorf("%s: Inspect says that it does not fit: %+v, %v", name, found, err)
+		}
 		pic, report, err = StripMetadata(data)
 		if err != nil || !bytes.Equal(bytesOf(pic), data) || !report.Unchanged() {
 			t.Errorf("%s stripped: %v, %v", name, report, err)
@@ -320,6 +323,9 @@ func TestOneFaultIsMended(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
+		}
+		if found, err := Inspect(test.data, test.opts); err != nil || found.Fits {
+			t.Errorf("%s: Inspect says that it fits: %+v, %v", name, found, err)
 		}
 		opts := test.opts.withDefaults()
 		if w, h := pic.Dimensions(); max(w, h) > opts.MaxSide || pic.Size() > int64(opts.MaxBytes) || opts.Square && w != h || pic.TrailingBytes() != 0 {

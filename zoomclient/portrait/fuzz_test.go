@@ -51,6 +51,9 @@ func FuzzFit(f *testing.F) {
 				}
 				continue
 			}
+			if found, err := Inspect(data, opts); err != nil || found.Fits && !report.Unchanged() {
+				t.Fatalf("%+v, %v; then %v", found, err, report)
+			}
 			file := bytesOf(pic)
 			w, h := pic.Dimensions()
 			if max(w, h) > opts.MaxSide || len(file) > opts.withDefaults().MaxBytes || opts.Square && w != h || pic.TrailingBytes() > 0 {

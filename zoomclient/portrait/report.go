@@ -25,6 +25,7 @@ type Inspection struct {
 	Orientation int      `json:"orientation"`        // by Exif, 1 to 8; all but 1 are shown turned or mirrored by those who read Exif
 	Metadata    []string `json:"metadata,omitempty"` // Metadata… constants
 	GPS         bool     `json:"gps,omitempty"`      // where it was taken is among them
+	Fits        bool     `json:"fits,omitempty"`     // Fit returns it byte for byte. That takes no decoding: false for all with an alpha channel
 }
 
 // A Report says what was done to a picture.
