@@ -243,6 +243,7 @@ func TestProxyFaults(t *testing.T) {
 						}
 					}
 					_, err := w.upload(t.Context())
+					synctest.Wait()
 					dialed := w.network.dialed["proxy.example:3128"]
 					delete(w.network.dialed, "proxy.example:3128")
 					if dialed != test.tries || test.serve != nil && int(asked.Load()) != test.tries || len(w.network.dialed) > 0 {
@@ -283,6 +284,7 @@ func TestSharedRefusal(t *testing.T) {
 			})
 		}
 		uploads.Wait()
+		synctest.Wait()
 		if n := w.network.dialed["proxy.example:3128"]; n != 1 {
 			t.Errorf("the proxy was asked %d times", n)
 		}
