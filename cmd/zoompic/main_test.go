@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,8 +50,8 @@ func readAda(t *testing.T) []byte {
 
 // TestBadInput: each gets its own message and exit code, and nothing is sent.
 func TestBadInput(t *testing.T) {
-	requests := 0
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests++ }))
+	var requests atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	defer server.Close()
 	env := map[string]string{"ZOOM_ACCESS_TOKEN": "T", "ZOOM_BASE_URL": server.URL}
 	picture := readAda(t)
@@ -95,10 +96,10 @@ func TestBadInput(t *testing.T) {
 			}
 		})
 	}
-	if requests != 0 {
-		t.Errorf("%d requests were sent", requests)
+	if requests.Load() != 0 {
+		t.Errorf("%d requests were sent", requests.Load())
 	}
-	if code, _, _ := zoompic(t, env, nil, "upload", "ada", ada); code == exitUsage || requests == 0 {
+	if code, _, _ := zoompic(t, env, nil, "upload", "ada", ada); code == exitUsage || requests.Load() == 0 {
 		t.Error("the control: a good picture is not sent")
 	}
 }

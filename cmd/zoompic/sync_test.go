@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,13 +204,17 @@ func TestUnchangedFilesAreNotRead(t *testing.T) {
 // TestSyncFailures: who failed is named by cause with what to do; only what may work is tried again.
 func TestSyncFailures(t *testing.T) {
 	zoom := newTestZoom(t, "ada@example.com", "rude@example.com", "small@example.com", "flaky@example.com")
-	requests := map[string]int{}
 	var mu sync.Mutex
-	down := true
+	counts, down := map[string]int{}, true
+	requests := func() map[string]int {
+		mu.Lock()
+		defer mu.Unlock()
+		return maps.Clone(counts)
+	}
 	zoom.answers(func(w http.ResponseWriter, r *http.Request, user string) bool {
 		mu.Lock()
 		defer mu.Unlock()
-		requests[user]++
+		counts[user]++
 		switch {
 		case user == "rude@example.com":
 			return refuses(w, r, 400, 300, "Your request was not accepted because the profile picture contains invalid or explicit content.")
@@ -235,29 +240,31 @@ func TestSyncFailures(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, stdout)
 		}
 	}
-	if requests["flaky@example.com"] != 5 || requests["me"] != 0 || requests["cut@example.com"] != 0 {
-		t.Errorf("requests: %v", requests)
+	if got := requests(); got["flaky@example.com"] != 5 || got["me"] != 0 || got["cut@example.com"] != 0 {
+		t.Errorf("requests: %v", got)
 	}
 
 	// Only the refused picture is not sent again.
+	mu.Lock()
 	down = false
-	before := maps.Clone(requests)
+	mu.Unlock()
+	before := requests()
 	stdout, _ = zoom.expect(t, exitFailed, "9 people: 1 uploaded, 1 unchanged, 7 failed, 0 pending", dir)
-	if requests["rude@example.com"] != before["rude@example.com"] || requests["new@example.com"] != before["new@example.com"]+1 {
-		t.Errorf("requests: %v, before %v", requests, before)
+	if got := requests(); got["rude@example.com"] != before["rude@example.com"] || got["new@example.com"] != before["new@example.com"]+1 {
+		t.Errorf("requests: %v, before %v", got, before)
 	}
 	if !strings.Contains(stdout, "not sent again: 1 picture that Zoom refused in an earlier run") || !strings.Contains(stdout, "rude@example.com") {
 		t.Error(stdout)
 	}
 	// Until it changes, or by force.
 	zoom.expect(t, exitFailed, "9 people: 2 uploaded, 0 unchanged, 7 failed, 0 pending", "--force", dir)
-	if requests["rude@example.com"] != before["rude@example.com"]+1 {
-		t.Errorf("requests: %v, before %v", requests, before)
+	if got := requests(); got["rude@example.com"] != before["rude@example.com"]+1 {
+		t.Errorf("requests: %v, before %v", got, before)
 	}
 	putFace(t, dir, "rude@example.com", face(9), time.Now())
 	zoom.expect(t, exitFailed, "9 people: 0 uploaded, 2 unchanged, 7 failed, 0 pending", dir)
-	if requests["rude@example.com"] != before["rude@example.com"]+2 {
-		t.Errorf("requests: %v, before %v", requests, before)
+	if got := requests(); got["rude@example.com"] != before["rude@example.com"]+2 {
+		t.Errorf("requests: %v, before %v", got, before)
 	}
 }
 
@@ -266,16 +273,16 @@ func TestOldPictureIsNotBelieved(t *testing.T) {
 	zoom := newTestZoom(t)
 	dir := team(t, map[string][]byte{"ada@example.com": face(1)})
 	zoom.expect(t, exitDone, "1 uploaded, 0 unchanged, 0 failed, 0 pending", dir)
-	lost := 0
+	var lost atomic.Int32
 	zoom.answers(func(w http.ResponseWriter, r *http.Request, _ string) bool { // Zoom takes it, and its answer is lost
-		lost++
+		lost.Add(1)
 		zoom.Handler.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
 	})
 	putFace(t, dir, "ada@example.com", face(2), time.Now())
 	stdout, _ := zoom.expect(t, exitFailed, "0 uploaded, 0 unchanged, 1 failed, 0 pending", dir)
-	if !strings.Contains(stdout, "the picture may have been set") || lost == 0 {
-		t.Errorf("%d answers were lost\n%s", lost, stdout)
+	if !strings.Contains(stdout, "the picture may have been set") || lost.Load() == 0 {
+		t.Errorf("%d answers were lost\n%s", lost.Load(), stdout)
 	}
 	zoom.answers(nil)
 	putFace(t, dir, "ada@example.com", face(1), time.Now().Add(-time.Hour))
@@ -436,7 +443,7 @@ func TestAppFailures(t *testing.T) {
 		status    int
 		code      int
 		exit      int
-		most      int
+		most      int32
 		onStderr  string
 		inSummary string
 	}{
@@ -449,12 +456,9 @@ func TestAppFailures(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			zoom := newTestZoom(t)
 			dir := team(t, faces)
-			var mu sync.Mutex
-			requests := 0
+			var requests atomic.Int32
 			zoom.answers(func(w http.ResponseWriter, r *http.Request, _ string) bool {
-				mu.Lock()
-				defer mu.Unlock()
-				requests++
+				requests.Add(1)
 				if test.status == 429 {
 					w.Header().Set("X-RateLimit-Type", "Daily-limit")
 					w.Header().Set("Retry-After", time.Now().Add(3*time.Hour).UTC().Format(time.RFC3339))
@@ -462,8 +466,8 @@ func TestAppFailures(t *testing.T) {
 				return refuses(w, r, test.status, test.code, "")
 			})
 			code, stdout, stderr := zoom.sync(t, dir)
-			if code != test.exit || requests > test.most || requests == 0 || !strings.Contains(stderr, test.onStderr) || !strings.Contains(stdout, test.inSummary) {
-				t.Errorf("exit %d after %d requests, want %d after %d, %q and %q\n%s\n%s", code, requests, test.exit, test.most, test.onStderr, test.inSummary, stderr, stdout)
+			if code != test.exit || requests.Load() > test.most || requests.Load() == 0 || !strings.Contains(stderr, test.onStderr) || !strings.Contains(stdout, test.inSummary) {
+				t.Errorf("exit %d after %d requests, want %d after %d, %q and %q\n%s\n%s", code, requests.Load(), test.exit, test.most, test.onStderr, test.inSummary, stderr, stdout)
 			}
 			zoom.answers(nil)
 			zoom.expect(t, exitDone, "300 people: 300 uploaded, 0 unchanged, 0 failed, 0 pending", dir)

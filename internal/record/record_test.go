@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,12 +229,12 @@ func TestRecordKeepsWhatIsAnsweredOtherwise(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			requests := 0
+			var requests atomic.Int32
 			zoom := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path != "/oauth/token" {
 					t.Errorf("a request to %s", r.URL.Path)
 				}
-				requests++
+				requests.Add(1)
 				test.answer(w, r)
 			}))
 			t.Cleanup(zoom.Close)
@@ -243,8 +244,8 @@ func TestRecordKeepsWhatIsAnsweredOtherwise(t *testing.T) {
 			if err := save(dir, results, time.Now()); err != nil {
 				t.Fatal(err)
 			}
-			if requests != 3 {
-				t.Errorf("%d requests, want 3: without a token no picture is sent", requests)
+			if requests.Load() != 3 {
+				t.Errorf("%d requests, want 3: without a token no picture is sent", requests.Load())
 			}
 			if !strings.Contains(results[0].err.Error(), test.wantErr) {
 				t.Errorf("got %v, want %q", results[0].err, test.wantErr)
