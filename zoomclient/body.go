@@ -32,6 +32,7 @@ type body struct {
 	contentType string
 	size        int64
 	begun       atomic.Bool // the request's header was written
+	hooks       httptrace.ClientTrace
 }
 
 // A sender gives the form to the transport. It has two kinds: streamed and buffered.
@@ -49,9 +50,9 @@ type sender interface {
 
 // withTrace has the transport say how far the request has gone.
 func (b *body) withTrace(ctx context.Context) context.Context {
-	trace := &httptrace.ClientTrace{WroteHeaders: func() { b.begun.Store(true) }}
-	b.sender.trace(trace)
-	return httptrace.WithClientTrace(ctx, trace)
+	b.hooks.WroteHeaders = func() { b.begun.Store(true) }
+	b.sender.trace(&b.hooks)
+	return httptrace.WithClientTrace(ctx, &b.hooks)
 }
 
 // noAnswer says how an attempt ended that was not answered: by the attempt's own end, if that came first.
@@ -151,7 +152,7 @@ func (s *streamed) lost(begun bool) (whole, broken bool) {
 // not. An answer that comes while so little is on its way cannot be told from one that comes right after.
 type buffered struct {
 	data    *[maxBuffered]byte
-	size    int
+	form    bytes.Reader  // of data
 	written chan struct{} // closed when the transport is done with data
 	once    sync.Once
 	err     error // why it is done; set before written is closed
@@ -161,11 +162,11 @@ var buffers = sync.Pool{New: func() any { return new([maxBuffered]byte) }}
 
 func newBuffered(f form) *buffered {
 	b := &buffered{data: buffers.Get().(*[maxBuffered]byte), written: make(chan struct{})}
-	b.size = len(f.appendTail(append(f.appendHead(b.data[:0]), f.pic.bytes()...)))
+	b.form.Reset(f.appendTail(append(f.appendHead(b.data[:0]), f.pic.bytes()...)))
 	return b
 }
 
-func (b *buffered) reader() io.ReadCloser { return io.NopCloser(bytes.NewReader(b.data[:b.size])) }
+func (b *buffered) reader() io.ReadCloser { return io.NopCloser(&b.form) }
 
 func (b *buffered) trace(t *httptrace.ClientTrace) {
 	t.WroteRequest = func(info httptrace.WroteRequestInfo) {

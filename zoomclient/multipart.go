@@ -10,8 +10,10 @@ const partName = "pic_file"
 
 // newBody returns the form of one attempt, which it stops with errStalled when the transport reads no more of it.
 func (u *upload) newBody(stop context.CancelCauseFunc) *body {
-	f := form{boundary: "zoompic-" + rand.Text(), pic: u.pic}
-	b := &body{contentType: "multipart/form-data; boundary=" + f.boundary, size: f.size()}
+	const beforeBoundary = "multipart/form-data; boundary="
+	contentType := beforeBoundary + "zoompic-" + rand.Text()
+	f := form{boundary: contentType[len(beforeBoundary):], pic: u.pic}
+	b := &body{contentType: contentType, size: f.size()}
 	if u.courier.knowsBuffers() && b.size <= maxBuffered && !u.asksFirst() {
 		b.sender = newBuffered(f)
 	} else {

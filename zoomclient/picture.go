@@ -95,9 +95,15 @@ func LoadPicture(path string) (Picture, error) {
 
 func openFile(path string) (fs.File, error) { return os.Open(path) }
 
-// LoadPictureFS is [LoadPicture] for a file system, such as that of an [os.Root], which no path can leave.
-func LoadPictureFS(fsys fs.FS, path string) (Picture, error) {
-	return loadPicture(path, func(path string) (fs.FileInfo, error) { return fs.Stat(fsys, path) }, fsys.Open, new(bytes.Buffer))
+// LoadPictureFS is [LoadPicture] for a file system, such as that of an [os.Root], which no path can leave. It reads into
+// memory, whose content is lost, or into memory of its own if that is nil. The picture is good until memory is used for
+// something else, which it may be when the last upload of the picture has returned.
+func LoadPictureFS(fsys fs.FS, path string, memory *bytes.Buffer) (Picture, error) {
+	if memory == nil {
+		memory = new(bytes.Buffer)
+	}
+	memory.Reset()
+	return loadPicture(path, func(path string) (fs.FileInfo, error) { return fs.Stat(fsys, path) }, fsys.Open, memory)
 }
 
 func loadPicture(path string, stat func(string) (fs.FileInfo, error), open func(string) (fs.File, error), data *bytes.Buffer) (Picture, error) {

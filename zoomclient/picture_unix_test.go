@@ -3,6 +3,7 @@
 package zoomclient
 
 import (
+	"bytes"
 	"net"
 	"os"
 	"path/filepath"
@@ -86,12 +87,19 @@ func TestLoadPictureFS(t *testing.T) {
 		"in.png": "", "good.png": "",
 		"escapes.png": "path escapes from parent", "../out.png": "invalid", "folder": "this is a folder", "fifo.png": "this is a pipe", "none.png": "no such file",
 	} {
-		pic, err := LoadPictureFS(root.FS(), path)
+		pic, err := LoadPictureFS(root.FS(), path, nil)
 		switch {
 		case words == "" && (err != nil || pic.Size() == 0):
 			t.Errorf("%s: %v", path, err)
 		case words != "" && (err == nil || !strings.HasPrefix(err.Error(), "zoom: "+path+": ") || !strings.Contains(err.Error(), words)):
 			t.Errorf("%s: %v, want %q", path, err, words)
+		}
+	}
+	memory := bytes.NewBufferString("what was in it before")
+	for range 2 { // the second time it is large enough
+		pic, err := LoadPictureFS(root.FS(), "in.png", memory)
+		if err != nil || !bytes.Equal(pic.bytes(), smallPNG(t).bytes()) || &pic.bytes()[0] != &memory.Bytes()[0] {
+			t.Errorf("%v, %v: not what is in the file, or not in the memory", pic, err)
 		}
 	}
 }

@@ -39,7 +39,9 @@ func (t *template) urlOf(userID string) (*url.URL, error) {
 	}
 	target := t.url
 	target.Path = t.before + userID + t.after
-	target.RawPath = t.rawBefore + segment + t.rawAfter
+	if segment != userID || t.url.RawPath != "" { // or else the path escaped is the path
+		target.RawPath = t.rawBefore + segment + t.rawAfter
+	}
 	return &target, nil
 }
 
@@ -49,24 +51,26 @@ func (u *upload) newRequest(ctx context.Context, token string, body *body) (*htt
 	if err != nil {
 		return nil, err
 	}
+	values := []string{"Bearer " + token, body.contentType, "application/json", u.agent, "100-continue"} // in one piece of memory
+	header := http.Header{
+		"Authorization": values[0:1:1],
+		"Content-Type":  values[1:2:2],
+		"Accept":        values[2:3:3],
+		"User-Agent":    values[3:4:4],
+	}
+	if u.asksFirst() {
+		header["Expect"] = values[4:5:5]
+	}
 	req := &http.Request{
 		Method: u.template.method,
 		URL:    target,
 		Host:   target.Host,
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{
-			"Authorization": {"Bearer " + token},
-			"Content-Type":  {body.contentType},
-			"Accept":        {"application/json"},
-			"User-Agent":    {u.agent},
-		},
+		Header:        header,
 		Body:          body.reader(),
 		ContentLength: body.size,
 		// or else net/http sends the picture after a refusal too, to keep the connection, and may lose the answer
 		Close: u.expect,
-	}
-	if u.asksFirst() {
-		req.Header.Set("Expect", "100-continue")
 	}
 	return req.WithContext(body.withTrace(ctx)), nil
 }

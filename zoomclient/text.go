@@ -24,7 +24,9 @@ func clean(text string, limit int) string {
 		}
 		return r
 	}, text)
-	text = strings.Join(strings.Fields(text), " ")
+	if strings.Contains(text, " ") {
+		text = strings.Join(strings.Fields(text), " ")
+	}
 	if utf8.RuneCountInString(text) <= limit {
 		return text
 	}

@@ -220,16 +220,16 @@ func withFitAdvice(file string, err error) error {
 
 // inspect finds what a picture that Zoom takes carries, and warns of what nobody should send unawares.
 func (c *command) inspect(pic zoomclient.Picture, o *outcome) portrait.Inspection {
-	found := inspectPicture(pic)
+	found := inspect(bytesOf(pic))
 	if o.GPS = found.GPS; found.GPS {
 		fmt.Fprintf(c.stderr, "zoompic: warning: %s carries the GPS position of where it was taken, perhaps a home, for all who get the picture to read; --fit removes it\n", printable(o.File))
 	}
 	return found
 }
 
-// inspectPicture finds nothing in what zoomclient takes and portrait cannot read.
-func inspectPicture(pic zoomclient.Picture) portrait.Inspection {
-	found, err := portrait.Inspect(bytesOf(pic), portrait.Options{MaxPixels: 1 << 30})
+// inspect finds nothing in a picture that zoomclient takes and portrait cannot read.
+func inspect(picture []byte) portrait.Inspection {
+	found, err := portrait.Inspect(picture, portrait.Options{MaxPixels: 1 << 30})
 	if err != nil {
 		return portrait.Inspection{}
 	}

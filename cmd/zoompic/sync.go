@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -174,6 +176,8 @@ func (c *command) syncSource(ctx context.Context, f *syncFlags) error {
 		return err
 	}
 	defer src.Close()
+	// Most of what lives is pictures, a few megabytes each: garbage may grow to a quarter of that, and not to as much again.
+	defer debug.SetGCPercent(debug.SetGCPercent(25))
 
 	run := &syncRun{command: c, flags: f, source: src, progress: newProgress(c, f.quiet)}
 	if f.fit.wanted {
@@ -278,4 +282,5 @@ type item struct {
 	requests   int       // in all rounds of this run
 	when       time.Time // Zoom took it
 	holdsSlot  bool
+	memory     *bytes.Buffer // of the slot: what its picture is read into
 }

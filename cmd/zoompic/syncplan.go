@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/hex"
@@ -14,6 +15,8 @@ import (
 
 // makePlan checks every row and decides what is to be sent; nothing is. Files that the state knows unchanged are not read.
 func (r *syncRun) makePlan(ctx context.Context) error {
+	r.memory = pictureMemory()
+	defer func() { r.memory = nil }()
 	looks := map[string]state.Person{} // of files that were read for nothing: the next run shall not
 	for i := range r.source.Rows {
 		if ctx.Err() != nil {
@@ -60,7 +63,7 @@ func (r *syncRun) look(it *item) {
 		}
 		return
 	}
-	if _, err := r.load(it); err != nil {
+	if _, err := r.load(it, r.memory); err != nil {
 		it.fail(err)
 		if r.fitWouldTake(it, err) {
 			it.failure.Advice = "let --fit make it fit"
@@ -84,10 +87,10 @@ func (r *syncRun) fitWouldTake(it *item, refused error) bool {
 	return err == nil && canFit(data)
 }
 
-// load reads and checks a row's picture, and notes what it saw.
-func (r *syncRun) load(it *item) (zoomclient.Picture, error) {
+// load reads and checks a row's picture into memory, and notes what it saw.
+func (r *syncRun) load(it *item, memory *bytes.Buffer) (zoomclient.Picture, error) {
 	now := time.Now()
-	pic, stamp, err := r.source.Load(it.row)
+	pic, stamp, err := r.source.Load(it.row, memory)
 	if err != nil {
 		return pic, err
 	}
@@ -95,7 +98,7 @@ func (r *syncRun) load(it *item) (zoomclient.Picture, error) {
 	width, height := pic.Dimensions()
 	it.see(state.Seen{
 		File: it.row.File, Stamp: stamp, SHA256: hex.EncodeToString(digest[:]), At: now, Type: pic.ContentType(), Width: width, Height: height,
-		GPS: inspectPicture(pic).GPS,
+		GPS: inspect(memory.Bytes()).GPS,
 	})
 	return pic, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/hex"
@@ -37,9 +38,10 @@ type syncRun struct {
 	fitter   *fitter // nil if pictures are sent as they are
 	progress *progress
 
-	items     []*item       // in the source's order
-	stopCause error         // why the rest was not sent
-	slots     chan struct{} // one for each picture that was sent, perhaps, and is not recorded yet
+	items     []*item            // in the source's order
+	stopCause error              // why the rest was not sent
+	memory    *bytes.Buffer      // what the plan reads pictures into, one after another
+	slots     chan *bytes.Buffer // one is out for each picture that was sent, perhaps, and is not recorded yet; nil: not used yet
 
 	fitting *fitting // of the round
 
@@ -110,7 +112,10 @@ func (r *syncRun) round(interrupt context.Context, queue []*item) (stopCause err
 	defer context.AfterFunc(interrupt, func() { r.endInOrder(ctx, cancel) })()
 
 	r.byUser = map[string]*item{}
-	r.slots = make(chan struct{}, r.flags.workers)
+	r.slots = make(chan *bytes.Buffer, r.flags.workers)
+	for range r.flags.workers {
+		r.slots <- nil
+	}
 	if r.fitter != nil {
 		r.fitting = r.fitter.start(ctx, interrupt, queue)
 		defer r.fitting.stop()
@@ -196,7 +201,7 @@ func (r *syncRun) uploads(ctx, interrupt context.Context, queue []*item) iter.Se
 // Zoom and not yet recorded: no more than these are sent again after the process is killed.
 func (r *syncRun) open(ctx context.Context, it *item) (zoomclient.Picture, error) {
 	select {
-	case r.slots <- struct{}{}:
+	case it.memory = <-r.slots:
 		it.holdsSlot = true
 	case <-ctx.Done():
 		return zoomclient.Picture{}, context.Cause(ctx)
@@ -216,10 +221,18 @@ func (r *syncRun) open(ctx context.Context, it *item) (zoomclient.Picture, error
 	return pic, nil
 }
 
+// pictureMemory has room for any picture; the system gives it as it is used.
+func pictureMemory() *bytes.Buffer {
+	return bytes.NewBuffer(make([]byte, 0, zoomclient.MaxPictureSize+bytes.MinRead))
+}
+
 // prepare returns the picture to send. Its file is read again, for it may have changed since the plan.
 func (r *syncRun) prepare(it *item) (zoomclient.Picture, error) {
 	if r.fitter == nil {
-		return r.load(it)
+		if it.memory == nil {
+			it.memory = pictureMemory()
+		}
+		return r.load(it, it.memory)
 	}
 	made, err := r.fitting.take(it)
 	if err != nil {
@@ -276,8 +289,8 @@ func (r *syncRun) settle(batch []zoomclient.Outcome) {
 			it.outcome, it.failure = report.Pending, rowFailure{Cause: "it was sent, but that could not be recorded", Advice: "run again: it is sent once more"}
 		}
 		if it.holdsSlot {
-			it.holdsSlot = false
-			<-r.slots
+			r.slots <- it.memory
+			it.memory, it.holdsSlot = nil, false
 		}
 		if it.outcome != report.Pending { // that is not its end: there may be another round
 			r.ended(it)

@@ -100,9 +100,10 @@ func (s *Source) Stat(r *Row) (Stamp, error) {
 	return Stamp{info.Size(), info.ModTime()}, nil
 }
 
-// Load reads and checks a row's picture. The stamp is zero if the file changed meanwhile.
-func (s *Source) Load(r *Row) (zoomclient.Picture, Stamp, error) {
-	return stamped(s, r, func() (zoomclient.Picture, error) { return s.loadPicture(r) })
+// Load reads and checks a row's picture, into memory as [zoomclient.LoadPictureFS] does. The stamp is zero if the file
+// changed meanwhile.
+func (s *Source) Load(r *Row, memory *bytes.Buffer) (zoomclient.Picture, Stamp, error) {
+	return stamped(s, r, func() (zoomclient.Picture, error) { return s.loadPicture(r, memory) })
 }
 
 // Bytes reads a row's file, whatever it is, up to [MaxFileSize]. The stamp is zero if the file changed meanwhile.
@@ -147,8 +148,8 @@ func (s *Source) readFile(r *Row) ([]byte, error) {
 }
 
 // loadPicture takes the path from the error as plain does.
-func (s *Source) loadPicture(r *Row) (zoomclient.Picture, error) {
-	pic, err := zoomclient.LoadPictureFS(s.root.FS(), r.path)
+func (s *Source) loadPicture(r *Row, memory *bytes.Buffer) (zoomclient.Picture, error) {
+	pic, err := zoomclient.LoadPictureFS(s.root.FS(), r.path, memory)
 	if cause := errors.Unwrap(err); cause != nil {
 		err = plain(cause)
 	}

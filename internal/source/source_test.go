@@ -107,7 +107,7 @@ func TestCSV(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 		for i := range s.Rows {
-			pic, stamp, err := s.Load(&s.Rows[i])
+			pic, stamp, err := s.Load(&s.Rows[i], nil)
 			if now, _ := s.Stat(&s.Rows[i]); err != nil || pic.Size() == 0 || !stamp.Equal(now) {
 				t.Errorf("%s: %v, %v, %v", name, pic, stamp, err)
 			}
@@ -149,10 +149,10 @@ func TestRowsThatCannotBeSent(t *testing.T) {
 		if len(s.Rows) != 2 || s.Rows[0].Err == nil || !strings.Contains(s.Rows[0].Err.Error(), words) {
 			t.Errorf("%q: %v, want %q", row, s.Rows[0].Err, words)
 		}
-		if pic, _, err := s.Load(&s.Rows[0]); s.Rows[0].path == "" && err == nil {
+		if pic, _, err := s.Load(&s.Rows[0], nil); s.Rows[0].path == "" && err == nil {
 			t.Errorf("%q: loaded %v", row, pic)
 		}
-		if pic, _, err := s.Load(&s.Rows[1]); err != nil || s.Rows[1].Err != nil {
+		if pic, _, err := s.Load(&s.Rows[1], nil); err != nil || s.Rows[1].Err != nil {
 			t.Errorf("the control: %v, %v", pic, err)
 		} else if width, _ := pic.Dimensions(); width != 2 {
 			t.Errorf("the control is %v", pic)
@@ -246,7 +246,7 @@ func TestStampOfAChangedFile(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Load(row); !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := s.Load(row, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
 	if _, _, err := s.Bytes(row); !errors.Is(err, os.ErrNotExist) {

@@ -45,7 +45,7 @@ func TestNothingHangsOrEscapes(t *testing.T) {
 	words["via@example.com"] = "the link leaves the folder"
 	for i := range s.Rows {
 		row := &s.Rows[i]
-		pic, _, err := s.Load(row)
+		pic, _, err := s.Load(row, nil)
 		want, listed := words[row.User]
 		good := row.User == "ada@example.com" || row.User == "link@example.com"
 		if !listed || good != (err == nil) || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), row.path)) {
