@@ -31,7 +31,8 @@ func (c *command) run(ctx context.Context, args []string) int {
 	root.SetIn(c.stdin)
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
-	return c.report(ctx, root.ExecuteContext(ctx))
+	used, err := root.ExecuteContextC(ctx)
+	return c.report(used.CommandPath(), err)
 }
 
 // A command is one run of zoompic: where it reads and writes, and the flags that several sub-commands have.

@@ -65,7 +65,7 @@ func TestBadInput(t *testing.T) {
 	}{
 		{"no arguments", []string{"upload"}, env, exitUsage, "accepts 2 arg(s)"},
 		{"unknown command", []string{"uplaod"}, env, exitUsage, `unknown command "uplaod"`},
-		{"unknown flag", []string{"upload", "--secret", "x", "a", "b"}, env, exitUsage, "unknown flag"},
+		{"unknown flag", []string{"upload", "--secret", "x", "a", "b"}, env, exitUsage, "unknown flag: --secret\nRun 'zoompic upload --help'"},
 		{"empty user", []string{"upload", "", ada}, env, exitUsage, "invalid user ID: it is empty"},
 		{"dotted user", []string{"upload", "..", ada}, env, exitUsage, "invalid user ID"},
 		{"user with a path", []string{"upload", "a/../../b?x=1#f", ada}, env, exitUsage, "may not stand in it"},

@@ -108,14 +108,14 @@ func isBadPicture(err error) bool {
 }
 
 // report prints how the command ended, unless that is done, and returns the exit code. What is no failure of ours is a
-// mistake in the command line.
-func (c *command) report(ctx context.Context, err error) int {
+// mistake in the command line of the command that was used.
+func (c *command) report(used string, err error) int {
 	if err == nil {
 		return exitDone
 	}
 	f, ok := errors.AsType[*failure](err)
 	if !ok {
-		f = &failure{Exit: exitUsage, Message: err.Error() + "\nRun 'zoompic --help' for how it is used."}
+		f = &failure{Exit: exitUsage, Message: err.Error() + "\nRun '" + used + " --help' for how it is used."}
 	}
 	if !f.printed {
 		fmt.Fprintf(c.stderr, "zoompic: %s\n", f.Message)
