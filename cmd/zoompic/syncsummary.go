@@ -7,104 +7,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"iter"
-	"net/http"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/zoompic/zoompic/internal/report"
-	"github.com/zoompic/zoompic/internal/state"
 	"github.com/zoompic/zoompic/zoomclient"
 	"github.com/zoompic/zoompic/zoomclient/portrait"
 )
 
 // namesShown is how many people the summary names for each cause; the report has them all.
 const namesShown = 10
-
-// A rowFailure is why one person's picture is not where it should be.
-type rowFailure struct {
-	Cause      string // the same for all who failed like this
-	Detail     string // of this one; may be empty
-	Advice     string
-	Status     int
-	Code       zoomclient.Code
-	TrackingID string
-}
-
-func (f rowFailure) reason() string {
-	if f.Detail == "" {
-		return f.Cause
-	}
-	return f.Cause + ": " + f.Detail
-}
-
-// explain puts an error in words that group it with others of its kind.
-func explain(err error) rowFailure {
-	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "zoom: "), "stopped: ")
-	if answer, ok := errors.AsType[*zoomclient.Error](err); ok {
-		return explainAnswer(answer)
-	}
-	for _, class := range []error{
-		zoomclient.ErrInvalidUserID, zoomclient.ErrEmptyPicture, zoomclient.ErrTooLarge, zoomclient.ErrUnsupportedFormat, zoomclient.ErrDamagedPicture,
-	} {
-		if cause := strings.TrimPrefix(class.Error(), "zoom: "); errors.Is(err, class) {
-			_, detail, _ := strings.Cut(text, cause+": ")
-			return rowFailure{Cause: cause, Detail: detail}
-		}
-	}
-	switch {
-	case errors.Is(err, zoomclient.ErrUnconfirmed):
-		return rowFailure{Cause: "sent, but no answer came: the picture may have been set", Advice: "run again: it is sent once more"}
-	case errors.Is(err, zoomclient.ErrToken):
-		return rowFailure{Cause: text}
-	}
-	if _, detail, ok := strings.Cut(text, "the picture could not be sent: "); ok {
-		return rowFailure{Cause: "the picture could not be sent", Detail: detail, Advice: "run again"}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return rowFailure{Cause: "there is no such file", Advice: "check its name, and whether a link leads nowhere"}
-	}
-	if _, ok := errors.AsType[syscall.Errno](err); ok {
-		return rowFailure{Cause: "the file cannot be read: " + text, Advice: "check the file, and who may read it"}
-	}
-	cause, advice, _ := strings.Cut(text, "; ")
-	return rowFailure{Cause: cause, Advice: advice}
-}
-
-// explainPending is explain for what the next run sends again.
-func explainPending(err error) rowFailure {
-	_, unrecorded := errors.AsType[*state.WriteError](err)
-	switch {
-	case errors.Is(err, zoomclient.ErrUnconfirmed):
-		return rowFailure{Cause: "sent, but no answer came; the next run sends it once more", Advice: "run again"}
-	case unrecorded:
-		return rowFailure{Cause: "not sent: the state file could not be written"}
-	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
-		return rowFailure{Cause: "not sent: interrupted", Advice: "run again to go on"}
-	}
-	f := explain(err)
-	f.Cause = "not sent: " + f.Cause
-	return f
-}
-
-func explainAnswer(answer *zoomclient.Error) rowFailure {
-	f := rowFailure{
-		Cause:  strings.TrimSpace(fmt.Sprintf("%d %s", answer.StatusCode, http.StatusText(answer.StatusCode))),
-		Detail: strings.TrimRight(answer.Message, ". "), Advice: answer.Advice(),
-		Status: answer.StatusCode, Code: answer.Code, TrackingID: answer.TrackingID,
-	}
-	if answer.Code != 0 {
-		f.Cause = strings.TrimPrefix(answer.Code.Error(), "zoom: ")
-	}
-	switch answer.Code {
-	case zoomclient.CodeRejectedContent, zoomclient.CodeUserNotFound, zoomclient.CodeUserNotInAccount:
-		f.Detail = "" // it says the same as the cause
-	}
-	return f
-}
 
 // A rowResult is what --json prints of one person.
 type rowResult struct {
@@ -391,53 +303,6 @@ func (r *syncRun) explainAll(b *strings.Builder, outcome report.Outcome) {
 			fmt.Fprintf(b, "  … and %d more; --report lists everybody\n", more)
 		}
 	}
-}
-
-func (r *syncRun) writeReport(ctx context.Context) error {
-	if r.flags.report == "" {
-		return nil
-	}
-	counts := map[report.Outcome]int{}
-	for _, it := range r.items {
-		counts[it.outcome]++
-	}
-	err := report.Write(r.flags.report, report.Report{
-		Title: r.flags.title(), Time: time.Now(), DryRun: r.flags.dryRun, Columns: r.source.Columns, Rows: r.reportRows(ctx), Counts: counts,
-	})
-	if err != nil {
-		return &failure{Exit: exitFailed, Message: "writing the report: " + err.Error()}
-	}
-	return nil
-}
-
-func (r *syncRun) reportRows(ctx context.Context) iter.Seq[report.Row] {
-	return func(yield func(report.Row) bool) {
-		for _, it := range r.items {
-			row := report.Row{
-				User: it.row.User, File: it.row.File, Outcome: it.outcome, Reason: it.failure.reason(), Advice: it.failure.Advice,
-				Status: cmp.Or(it.failure.Status, it.result.StatusCode), Code: int(it.failure.Code), Attempts: it.result.Attempts,
-				TrackingID: cmp.Or(it.failure.TrackingID, it.result.TrackingID),
-				SHA256:     it.picture.SHA256, ContentType: it.picture.Type, Size: it.picture.Size, Width: it.picture.Width, Height: it.picture.Height,
-				When: it.when, Extra: it.row.Extra,
-			}
-			if it.seen.SHA256 != "" {
-				row.Open = func() ([]byte, error) { return r.face(ctx, it) }
-			}
-			if !yield(row) {
-				return
-			}
-		}
-	}
-}
-
-// face is the picture for a report. What fits only by --fit is fitted again, in small: what Zoom got is not kept, an
-// unchanged one was not made in this run, and the file itself may be one that lies on its side or no browser shows.
-func (r *syncRun) face(ctx context.Context, it *item) ([]byte, error) {
-	if r.fitter != nil {
-		return r.fitter.preview(ctx, it.row)
-	}
-	data, _, err := r.source.Bytes(it.row)
-	return data, err
 }
 
 func countPeople(n int) string {
