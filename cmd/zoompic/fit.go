@@ -80,8 +80,9 @@ standard input or output.`,
 
 func (c *command) fitOne(ctx context.Context, in, out string, options portrait.Options, force bool) error {
 	o := outcome{File: in, Out: out}
-	if !force && exists(out) {
-		return c.fail(o, &failure{Exit: exitUsage, Message: printable(out) + " exists; --force replaces it"})
+	path, err := outputPath(out, force)
+	if err != nil {
+		return c.fail(o, newFailure(exitUsage, printable(out), err))
 	}
 	pic, report, err := c.fitFile(ctx, in, options)
 	if err != nil {
@@ -98,8 +99,8 @@ func (c *command) fitOne(ctx context.Context, in, out string, options portrait.O
 		fmt.Fprintf(c.stderr, "%s\n", report)
 		return nil
 	}
-	if err := writePicture(out, pic); err != nil {
-		return c.fail(o, newFailure(exitFailed, "", err))
+	if err := writePicture(path, pic); err != nil {
+		return c.fail(o, newFailure(exitFailed, printable(out), withoutPath(err)))
 	}
 	if other := otherFormat(out, report.After.Format); other != "" {
 		fmt.Fprintf(c.stderr, "zoompic: note: %s is a %s whatever its name; Zoom goes by its content\n", printable(out), other)
@@ -109,9 +110,34 @@ func (c *command) fitOne(ctx context.Context, in, out string, options portrait.O
 	return c.print(o, "%s  %s\n", printable(out), report)
 }
 
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return path != toStdout && err == nil
+// outputPath is the file that out means, behind a link: a new one, or with force one that is to be replaced.
+func outputPath(out string, force bool) (string, error) {
+	if _, err := os.Lstat(out); out == toStdout || err != nil { // what is wrong with its folder, writing will tell
+		return out, nil
+	}
+	info, err := os.Stat(out)
+	switch {
+	case err != nil:
+		return "", errors.New("this is a link that leads nowhere; name a file")
+	case info.IsDir():
+		return "", errors.New("this is a folder; name a file in it")
+	case !info.Mode().IsRegular():
+		return "", errors.New("this is no regular file; name another")
+	case !force:
+		return "", errors.New("it exists; --force replaces it")
+	}
+	return filepath.EvalSymlinks(out)
+}
+
+// withoutPath is err without the name of the temporary file, which nobody knows.
+func withoutPath(err error) error {
+	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
+		return pathErr.Err
+	}
+	if linkErr, ok := errors.AsType[*os.LinkError](err); ok {
+		return linkErr.Err
+	}
+	return err
 }
 
 // fitFile reads a file or standard input and makes it fit. Its errors name the file.
@@ -161,10 +187,14 @@ func readLimited(r io.Reader) ([]byte, error) {
 	return data, err
 }
 
-// writePicture puts a whole file in place or none.
+// writePicture puts a whole file in place or none. Who may read what it replaces may read it, and nobody else.
 func writePicture(path string, pic zoomclient.Picture) error {
+	mode := os.FileMode(0o666)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
 	part := fmt.Sprintf("%s.%08x.part", path, rand.Uint32())
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}

@@ -143,6 +143,7 @@ func TestFitFails(t *testing.T) {
 		"HEIC":         {[]string{"fit", heic, out}, exitUsage, "a.heic: not a format that Zoom takes: this is a HEIC picture"},
 		"huge":         {[]string{"fit", huge, out}, exitUsage, "it has more than 67,108,864 bytes"},
 		"bad option":   {[]string{"fit", "--max-side", "-1", ada, out}, exitUsage, "MaxSide is -1"},
+		"to a folder":  {[]string{"fit", "--force", ada, filepath.Dir(out)}, exitUsage, "this is a folder; name a file in it"},
 		"no folder":    {[]string{"fit", ada, filepath.Join(t.TempDir(), "no", "out.jpg")}, exitFailed, "no such file"},
 	} {
 		code, stdout, stderr := zoompic(t, nil, nil, test.args...)

@@ -18,7 +18,7 @@ import (
 	"github.com/zoompic/zoompic/zoomclient/portrait"
 )
 
-// What bounds the memory of sync --fit: for each core a file of at most source.MaxFileSize; pixels being decoded, 2 to 24 bytes
+// What bounds the memory of sync --fit: for each core a file of at most source.MaxFileSize; pixels being decoded, 2 to 29 bytes
 // each as package portrait says; and fitted pictures of at most --max-bytes that wait to be sent, besides those being sent.
 const (
 	fitAhead      = 32         // pictures that wait, and one more for each core

@@ -48,13 +48,25 @@ func csvCells(row Row, columns int) []string {
 	return cells
 }
 
-// inert keeps a spreadsheet from running a cell as a formula, by an apostrophe before whatever could begin one. Zoom's
-// user IDs and file names may begin so too; JSON Lines has them unchanged. A carriage return is an escape by now.
+// inert keeps a spreadsheet from running a cell as a formula, by an apostrophe before whatever could begin one: at the
+// cell's own beginning, or at that of what a spreadsheet takes for one that splits at semicolons or tabs. Zoom's user IDs
+// and file names may begin so too; JSON Lines has them unchanged. A carriage return is an escape by now.
 func inert(cell string) string {
-	if start := strings.TrimLeft(cell, " "); start != "" && strings.ContainsRune("=+-@\t\n＝＋－＠", []rune(start)[0]) {
-		return "'" + cell
+	var b strings.Builder
+	begins := true
+	for i, r := range cell {
+		if begins && strings.ContainsRune("=+-@＝＋－＠", r) || i == 0 && strings.ContainsRune("\t\n", r) {
+			b.WriteByte('\'')
+		}
+		switch {
+		case strings.ContainsRune(";\t\n", r):
+			begins = true
+		case !strings.ContainsRune(" \u00a0\ufeff\"", r):
+			begins = false
+		}
+		b.WriteRune(r)
 	}
-	return cell
+	return b.String()
 }
 
 func number[N int | int64](n N) string {

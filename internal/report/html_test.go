@@ -162,7 +162,7 @@ func TestPageIsSelfContained(t *testing.T) {
 	rows := r.Rows
 	r.Rows = func(yield func(Row) bool) {
 		for row := range rows {
-			row.Open = opens(asPNG(t, portrait(20, 20)))
+			row.Open = opens(asPNG(t, stripes(20, 20)))
 			yield(row)
 		}
 	}
@@ -203,7 +203,7 @@ func TestPageWithoutPicture(t *testing.T) {
 		"gone":    func() ([]byte, error) { return nil, errGone },
 		"damaged": opens([]byte("\xff\xd8\xff")),
 		"panics":  func() ([]byte, error) { panic("hostile") },
-		"good":    opens(asPNG(t, portrait(20, 20))),
+		"good":    opens(asPNG(t, stripes(20, 20))),
 	}
 	for name, open := range opens {
 		r := Report{Rows: slices.Values([]Row{{User: "ada.b-lovelace@example.com", Outcome: Planned, Open: open}})}

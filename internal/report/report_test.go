@@ -64,8 +64,8 @@ func names(t testing.TB, dir string) []string {
 	return names
 }
 
-// portrait is a picture whose left and right thirds are red and whose middle is green.
-func portrait(width, height int) image.Image {
+// stripes is a picture whose left and right thirds are red and whose middle is green.
+func stripes(width, height int) image.Image {
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
 		for x := range width {

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/image/draw"
+
+	"github.com/zoompic/zoompic/zoomclient/portrait"
 )
 
 const (
@@ -42,15 +44,11 @@ func thumbnail(open func() ([]byte, error)) (small []byte, err error) {
 	if len(data) > maxPictureBytes {
 		return nil, fmt.Errorf("%d bytes are more than a profile picture has", len(data))
 	}
-	config, _, err := image.DecodeConfig(bytes.NewReader(data))
+	found, err := portrait.Inspect(data, portrait.Options{MaxPixels: maxPixels}) // refuses what would take minutes, too
 	if err != nil {
 		return nil, err
 	}
-	pixels := int64(config.Width) * int64(config.Height)
-	if pixels > maxPixels {
-		return nil, fmt.Errorf("%d × %d pixels are too many for a thumbnail", config.Width, config.Height)
-	}
-	if pixels > manyPixels {
+	if int64(found.Width)*int64(found.Height) > manyPixels {
 		oneLarge.Lock()
 		defer oneLarge.Unlock()
 	}

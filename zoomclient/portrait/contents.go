@@ -30,7 +30,9 @@ type contents struct {
 	kept     [][]byte
 	plain    bool // 8 bits a channel, greyscale or RGB: what every decoder takes
 	alpha    bool // pixels may be transparent
+	grey     bool
 	animated bool // without a still image that could be taken
+	scans    int  // of a JPEG
 	inflated int  // how much of maxInflated was used
 }
 

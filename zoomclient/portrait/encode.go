@@ -164,16 +164,19 @@ func isGrey(img image.Image) bool {
 // profileFor returns the profile if the encoded picture still means what it says: its header names the kind of colours
 // that it is for, which CMYK has lost by then.
 func profileFor(profile []byte, grey bool, maxBytes int) []byte {
-	const headerSize = 128
-	if len(profile) < headerSize || len(profile) > min(maxProfileSize, maxBytes/4) || int64(binary.BigEndian.Uint32(profile)) != int64(len(profile)) {
+	if len(profile) > min(maxProfileSize, maxBytes/4) || !isProfile(profile, grey) {
 		return nil
 	}
+	return profile
+}
+
+// isProfile goes by the header.
+func isProfile(profile []byte, grey bool) bool {
+	const headerSize = 128
 	want := "RGB "
 	if grey {
 		want = "GRAY"
 	}
-	if string(profile[16:20]) != want || string(profile[36:40]) != "acsp" {
-		return nil
-	}
-	return profile
+	return len(profile) >= headerSize && int64(binary.BigEndian.Uint32(profile)) == int64(len(profile)) &&
+		string(profile[16:20]) == want && string(profile[36:40]) == "acsp"
 }

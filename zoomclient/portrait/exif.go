@@ -32,7 +32,7 @@ func (c *contents) readExif(tiff []byte) {
 	for tag, field := range (tiffFile{tiff}).firstTable() {
 		switch {
 		case tag == tagOrientation:
-			if o := field.short(); c.orientation == 0 && 1 <= o && o <= 8 {
+			if o := field.number(); c.orientation == 0 && 1 <= o && o <= 8 {
 				c.orientation = o
 			}
 		case tag == tagGPS && !seenGPS: // a table of nothing but these must not cost its square
@@ -99,7 +99,16 @@ type tiffField struct {
 	entry []byte
 }
 
-func (e tiffField) short() int { return int(e.file.order().Uint16(e.entry[8:])) }
+// number is the value of a field of type SHORT or LONG; 0 of others.
+func (e tiffField) number() int {
+	switch order := e.file.order(); order.Uint16(e.entry[2:]) {
+	case 3:
+		return int(order.Uint16(e.entry[8:]))
+	case 4:
+		return int(min(order.Uint32(e.entry[8:]), 1<<16))
+	}
+	return 0
+}
 
 func (e tiffField) table() iter.Seq2[int, tiffField] {
 	return e.file.table(e.file.order().Uint32(e.entry[8:]))

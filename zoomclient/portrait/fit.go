@@ -70,7 +70,8 @@ func StripMetadata(data []byte) (zoomclient.Picture, Report, error) {
 }
 
 // Inspect reports what [Fit] would see in data, without decoding a pixel, and refuses what Fit refuses before that. It reads the
-// file once, in some 0.1 ms a megabyte, and allocates next to nothing.
+// file once, in some 0.1 ms a megabyte (4 ms if it has nothing but tiny parts), and allocates little besides an ICC profile and
+// texts that it inflates, a megabyte each at most. Nothing is looked for in a GIF or BMP: what Fit makes of them carries nothing.
 func Inspect(data []byte, opts Options) (Inspection, error) {
 	opts = opts.withDefaults()
 	if err := opts.check(); err != nil {
@@ -111,6 +112,9 @@ func (s *source) strip() (zoomclient.Picture, Report, error) {
 		file = s.data // zoomclient says what is wrong with it
 	}
 	pic, err := zoomclient.NewPicture(file)
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: its structure cannot be followed; fit it, or export it again", zoomclient.ErrDamagedPicture)
+	}
 	if err != nil {
 		return zoomclient.Picture{}, Report{}, err
 	}

@@ -649,3 +649,11 @@ func TestStripMetadataKeepsWhatGoCannotDecode(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestColourBeyondAlpha, which the decoder of TIFF does not mend, becomes white too and not black.
+func TestColourBeyondAlpha(t *testing.T) {
+	img := &image.RGBA{Pix: []byte{1, 200, 0, 0}, Stride: 4, Rect: image.Rect(0, 0, 1, 1)}
+	if !flatten(img) || !bytes.Equal(img.Pix, []byte{255, 255, 255, 255}) {
+		t.Error(img.Pix)
+	}
+}

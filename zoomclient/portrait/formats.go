@@ -57,6 +57,9 @@ type source struct {
 	contents
 }
 
+// maxScans bounds the scans of a progressive JPEG: each costs a walk over the whole image, however short it is in the file.
+const maxScans = 100
+
 // open recognises the file and reads its header. Nothing is allocated in proportion to the image.
 func open(data []byte, maxPixels int) (*source, error) {
 	f, err := recognise(data)
@@ -76,8 +79,11 @@ func open(data []byte, maxPixels int) (*source, error) {
 	case max(s.width, s.height) > maxSide:
 		return nil, fmt.Errorf("%w: %d × %d pixels: a side has more than %d; scale it down first", zoomclient.ErrTooLarge, s.width, s.height, maxSide)
 	}
-	if s.contents = f.read(data); s.animated {
+	switch s.contents = f.read(data); {
+	case s.animated:
 		return nil, fmt.Errorf("%w: this is an animated WebP; export one of its frames as JPEG or PNG", zoomclient.ErrUnsupportedFormat)
+	case s.scans > maxScans:
+		return nil, fmt.Errorf("%w: this JPEG has %d scans, where 10 are usual; export it as a plain JPEG", zoomclient.ErrUnsupportedFormat, s.scans)
 	}
 	return s, nil
 }
@@ -97,7 +103,7 @@ func recognise(data []byte) (format, error) {
 
 func (s *source) image() Image { return Image{s.format.name, s.width, s.height, len(s.data)} }
 
-// decode cannot be interrupted but where the decoder reads, which all of them do throughout.
+// decode cannot be interrupted but where the decoder reads.
 func (s *source) decode(ctx context.Context) (image.Image, error) {
 	img, err := s.format.decode(&reader{ctx, bytes.NewReader(s.data)})
 	switch {

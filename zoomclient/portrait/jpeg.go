@@ -17,6 +17,9 @@ const (
 	markSOI   = 0xd8
 	markEOI   = 0xd9
 	markSOS   = 0xda
+	markDQT   = 0xdb
+	markDNL   = 0xdc
+	markDRI   = 0xdd
 	markAPP0  = 0xe0
 	markAPP1  = 0xe1
 	markAPP2  = 0xe2
@@ -28,13 +31,24 @@ const (
 
 const (
 	jfifSize     = 14 // of a JFIF segment's content without thumbnail
+	adobeSize    = 12 // of Adobe's
 	profileStart = "ICC_PROFILE\x00"
 )
+
+// A jpegWalk is what the segments before have said.
+type jpegWalk struct {
+	contents
+	unsound     bool // a segment holds more than its kind does
+	jfif, adobe bool // was kept
+
+	profileSegments [][]byte
+	profileAt       int // where they belong among what is kept
+}
 
 // readJPEG walks the segments to EOI. Kept are those that decoding needs, and of the application's own only what says how
 // colours are meant: JFIF without its thumbnail, Adobe's transform, the ICC profile. Scans are kept to the byte.
 func readJPEG(data []byte) contents {
-	c := contents{kept: [][]byte{data[:2]}}
+	c := jpegWalk{contents: contents{kept: [][]byte{data[:2]}}}
 	scan := -1 // where the entropy-coded data of a scan begin
 	for pos := 2; ; {
 		at := nextMarker(data, pos)
@@ -55,7 +69,11 @@ func readJPEG(data []byte) contents {
 			if pos < len(data) {
 				c.note(MetadataTrailing)
 			}
-			return c
+			c.keepProfile()
+			if c.unsound || c.scans == 0 {
+				return c.unfinished()
+			}
+			return c.contents
 		}
 		if len(data)-pos < 2 {
 			return c.unfinished()
@@ -71,15 +89,20 @@ func readJPEG(data []byte) contents {
 			c.note(MetadataComment)
 		case markAPP0 <= marker && marker <= markAPP15:
 			c.readApplicationSegment(marker, segment)
-		default:
+		case isFrame(marker), marker == markDHT, marker == markDAC, marker == markSOS, marker == markDQT, marker == markDNL, marker == markDRI:
+			c.unsound = c.unsound || !isExact(marker, segment[4:])
 			c.keep(segment)
+		default:
+			c.note(MetadataOther)
 		}
 		switch {
 		case isFrame(marker) && len(segment) >= 10:
 			precision, components := segment[4], segment[9]
 			c.plain = precision == 8 && (components == 1 || components == 3)
+			c.grey = components == 1
 		case marker == markSOS:
 			scan = pos
+			c.scans++
 		}
 	}
 }
@@ -110,14 +133,57 @@ func isFrame(marker byte) bool {
 	return marker >= markSOF0 && marker <= 0xcf && marker != markDHT && marker != markJPG && marker != markDAC
 }
 
-func (c *contents) readApplicationSegment(marker byte, segment []byte) {
+// isExact reports whether a segment holds what its kind does, and nothing behind it.
+func isExact(marker byte, content []byte) bool {
+	switch marker {
+	case markSOS:
+		return len(content) > 0 && len(content) == 4+2*int(content[0])
+	case markDRI, markDNL:
+		return len(content) == 2
+	case markDAC:
+		return len(content)%2 == 0
+	case markDQT:
+		for len(content) > 0 {
+			size := 1 + 64*(1+int(content[0]>>4))
+			if size > len(content) {
+				return false
+			}
+			content = content[size:]
+		}
+		return true
+	case markDHT:
+		for len(content) > 0 {
+			size := 17
+			for _, codes := range content[1:min(len(content), 17)] {
+				size += int(codes)
+			}
+			if size > len(content) {
+				return false
+			}
+			content = content[size:]
+		}
+		return true
+	}
+	return len(content) > 5 && len(content) == 6+3*int(content[5]) // a frame
+}
+
+func (c *jpegWalk) readApplicationSegment(marker byte, segment []byte) {
 	content := segment[4:]
 	named := func(wanted byte, name string) bool { return marker == wanted && bytes.HasPrefix(content, []byte(name)) }
 	switch {
-	case named(markAPP0, "JFIF\x00") && len(content) > jfifSize:
-		c.note(MetadataThumbnail)
-		c.keep(jfifWithoutThumbnail(content))
-	case named(markAPP0, "JFIF\x00"), named(markAPP14, "Adobe"):
+	case named(markAPP0, "JFIF\x00") && !c.jfif && len(content) >= jfifSize:
+		c.jfif = true
+		if len(content) > jfifSize {
+			c.note(MetadataThumbnail)
+			segment = jfifWithoutThumbnail(content)
+		}
+		c.keep(segment)
+	case named(markAPP14, "Adobe") && !c.adobe && len(content) >= adobeSize:
+		c.adobe = true
+		if len(content) > adobeSize {
+			c.note(MetadataOther)
+			segment = slices.Clip(slices.Concat([]byte{0xff, markAPP14, 0, adobeSize + 2}, content[:adobeSize]))
+		}
 		c.keep(segment)
 	case named(markAPP0, "JFXX\x00"):
 		c.note(MetadataThumbnail)
@@ -126,10 +192,10 @@ func (c *contents) readApplicationSegment(marker byte, segment []byte) {
 	case named(markAPP1, "http://ns.adobe.com/xap/1.0/"), named(markAPP1, "http://ns.adobe.com/xmp/extension/"):
 		c.noteXMP(content)
 	case named(markAPP2, profileStart):
-		c.keep(segment)
-		if part := content[len(profileStart):]; len(part) > 2 { // its number and how many there are
-			c.profile = append(c.profile, part[2:]...) // out of order they do not make a profile, which profileFor finds
+		if len(c.profileSegments) == 0 {
+			c.profileAt = len(c.kept)
 		}
+		c.profileSegments = append(c.profileSegments, segment)
 	case named(markAPP2, "MPF\x00"):
 		c.note(MetadataImages)
 	case named(markAPP13, "Photoshop 3.0\x00"):
@@ -137,6 +203,28 @@ func (c *contents) readApplicationSegment(marker byte, segment []byte) {
 	default:
 		c.note(MetadataOther)
 	}
+}
+
+// keepProfile puts the ICC profile together, whose parts may come in any order, and keeps it if it is one for these colours.
+func (c *jpegWalk) keepProfile() {
+	if len(c.profileSegments) == 0 {
+		return
+	}
+	const at = 4 + len(profileStart) // of a part's number; behind it is how many there are
+	sorted := slices.Clone(c.profileSegments)
+	slices.SortStableFunc(sorted, func(a, b []byte) int { return bytes.Compare(a[at:min(len(a), at+1)], b[at:min(len(b), at+1)]) })
+	for i, segment := range sorted {
+		if len(segment) < at+2 || int(segment[at]) != i+1 || int(segment[at+1]) != len(sorted) {
+			c.profile = nil
+			break
+		}
+		c.profile = append(c.profile, segment[at+2:]...)
+	}
+	if !isProfile(c.profile, c.grey) {
+		c.note(MetadataOther)
+		return
+	}
+	c.kept = slices.Insert(c.kept, c.profileAt, c.profileSegments...)
 }
 
 func jfifWithoutThumbnail(content []byte) []byte {

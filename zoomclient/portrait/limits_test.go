@@ -83,6 +83,7 @@ func TestManySmallParts(t *testing.T) {
 		"tables within tables": withChunks(pngOf(t, blocks(30, 20)), pngChunk("eXIf", string(append(tiffHeader(little, 8), tiffTable(little, 8, tables...)...)))),
 		"compressed text":      withChunks(pngOf(t, blocks(30, 20)), bytes.Repeat(pngChunk("zTXt", "Comment\x00\x00"+deflated.String()), 900)),
 		"no text, compressed":  withChunks(pngOf(t, blocks(30, 20)), bytes.Repeat(pngChunk("zTXt", "Comment\x00\x00\x78\x9c\x03\x00\x00\x00\x00\x01"), 30_000)),
+		"a raw profile":        withChunks(pngOf(t, blocks(30, 20)), pngChunk("tEXt", "Raw profile type exif\x00 exif 8 "+strings.Repeat("4 ", 8<<20))),
 		"empty segments":       withSegments(plain, bytes.Repeat(jpegSegment(0xc4), 250_000)),
 		"empty comments":       withSegments(plain, bytes.Repeat(jpegSegment(0xfe), 250_000)),
 	} {
@@ -258,5 +259,23 @@ func TestOptions(t *testing.T) {
 	}
 	if _, _, err := Fit(data, Options{MaxSide: -1, MinQuality: 101}); !strings.Contains(err.Error(), "MaxSide is -1") || !strings.Contains(err.Error(), "MinQuality is 101") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestManyScans are refused: in a large image each costs milliseconds, and takes a few bytes of the file.
+func TestManyScans(t *testing.T) {
+	file := jpegOf(t, photo(30, 20), 80)
+	start := bytes.Index(file, []byte{0xff, markSOS})
+	scan := file[start : len(file)-2]
+	for more, refused := range map[int]bool{maxScans - 1: false, maxScans: true} {
+		data := slices.Concat(file[:len(file)-2], bytes.Repeat(scan, more), file[len(file)-2:])
+		if _, err := Inspect(data, Options{}); refused != errors.Is(err, zoomclient.ErrUnsupportedFormat) || !refused && err != nil {
+			t.Errorf("%d scans: %v", more+1, err)
+		}
+		if refused {
+			if _, _, err := Fit(data, Options{}); !errors.Is(err, zoomclient.ErrUnsupportedFormat) || !strings.Contains(err.Error(), "101 scans") {
+				t.Error(err)
+			}
+		}
 	}
 }

@@ -303,18 +303,19 @@ func TestProfileIsKept(t *testing.T) {
 		data []byte
 		want []byte
 	}{
-		"JPEG":             {withSegments(photoJPEG, jpegProfile(rgb)), rgb},
-		"large":            {withSegments(photoJPEG, jpegProfile(large)), large},
-		"PNG to JPEG":      {withChunks(photoPNG, pngProfile(rgb)), rgb},
-		"PNG to PNG":       {withChunks(drawing, pngProfile(rgb)), rgb},
-		"grey":             {withSegments(greyJPEG, jpegProfile(grey)), grey},
-		"grey for colours": {withSegments(photoJPEG, jpegProfile(grey)), nil},
-		"colours for grey": {withSegments(greyJPEG, jpegProfile(rgb)), nil},
-		"CMYK for colours": {withSegments(photoJPEG, jpegProfile(cmyk)), nil},
-		"too large":        {withSegments(photoJPEG, jpegProfile(profileOf("RGB ", 200_000))), nil},
-		"of a wrong size":  {withSegments(photoJPEG, jpegProfile(lying)), nil},
-		"too short":        {withSegments(photoJPEG, jpegProfile(rgb[:100])), nil},
-		"out of order":     {withSegments(photoJPEG, jpegProfile(large)[65537:], jpegProfile(large)[:65537]), nil},
+		"JPEG":              {withSegments(photoJPEG, jpegProfile(rgb)), rgb},
+		"large":             {withSegments(photoJPEG, jpegProfile(large)), large},
+		"PNG to JPEG":       {withChunks(photoPNG, pngProfile(rgb)), rgb},
+		"PNG to PNG":        {withChunks(drawing, pngProfile(rgb)), rgb},
+		"grey":              {withSegments(greyJPEG, jpegProfile(grey)), grey},
+		"grey for colours":  {withSegments(photoJPEG, jpegProfile(grey)), nil},
+		"colours for grey":  {withSegments(greyJPEG, jpegProfile(rgb)), nil},
+		"CMYK for colours":  {withSegments(photoJPEG, jpegProfile(cmyk)), nil},
+		"too large":         {withSegments(photoJPEG, jpegProfile(profileOf("RGB ", 200_000))), nil},
+		"of a wrong size":   {withSegments(photoJPEG, jpegProfile(lying)), nil},
+		"too short":         {withSegments(photoJPEG, jpegProfile(rgb[:100])), nil},
+		"out of order":      {withSegments(photoJPEG, jpegProfile(large)[65537:], jpegProfile(large)[:65537]), large},
+		"a part is missing": {withSegments(photoJPEG, jpegProfile(large)[65537:]), nil},
 	} {
 		pic, report, err := Fit(test.data, Options{MaxSide: 100})
 		if err != nil || !report.Encoded {
@@ -344,6 +345,83 @@ func TestProfileIsKept(t *testing.T) {
 			if pic, report, err := Fit(data, Options{MaxSide: 200, MaxBytes: limit}); err != nil || pic.Size() > int64(limit) {
 				t.Fatalf("%s within %d bytes: %v, %v", name, limit, report, err)
 			}
+		}
+	}
+}
+
+// TestNothingHides in structures that decoders pass over, or that hold more than they need.
+func TestNothingHides(t *testing.T) {
+	t.Parallel()
+	const secret = "GPSLatitude=51.5 is the home of Ada"
+	file, grid := jpegOf(t, photo(64, 64), 90), pngOf(t, blocks(64, 64))
+	scan := bytes.Index(file, []byte{0xff, markSOS})
+	before := func(at int, segment []byte) []byte { return slices.Concat(file[:at], segment, file[at:]) }
+	longScan := slices.Concat(file[:scan], jpegSegment(markSOS, append(file[scan+4:scan+14:scan+14], secret...)...), file[scan+14:])
+	jfif := jpegSegment(markAPP0, []byte("JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")...)
+	adobe := jpegSegment(markAPP14, []byte("Adobe\x00\x64\x00\x00\x00\x00\x01")...)
+	chunks := func(chunks ...[]byte) []byte {
+		end := len(grid) - 12
+		return slices.Concat(grid[:end], bytes.Join(chunks, nil), grid[end:])
+	}
+	for name, test := range map[string]struct {
+		data      []byte
+		unsound   bool // so that only redrawing helps, if anything
+		undecoded bool
+	}{
+		"Adobe's, longer":       {data: before(2, jpegSegment(markAPP14, []byte("Adobe\x00\x64\x00\x00\x00\x00\x01"+secret)...))},
+		"Adobe's, twice":        {data: before(2, slices.Concat(adobe, jpegSegment(markAPP14, []byte("Adobe"+secret)...)))},
+		"JFIF's, twice":         {data: before(2, slices.Concat(jfif, jpegSegment(markAPP0, []byte("JFIF\x00"+secret)...)))},
+		"a reserved marker":     {data: slices.Concat(file[:2], jfif, file[2:scan], jpegSegment(0xf0, []byte(secret)...), file[scan:])},
+		"another":               {data: slices.Concat(file[:2], jfif, file[2:scan], jpegSegment(0x02, []byte(secret)...), file[scan:])},
+		"no profile":            {data: before(2, jpegSegment(markAPP2, []byte(profileStart+"\x01\x01"+secret)...))},
+		"half a profile's part": {data: before(2, jpegSegment(markAPP2, []byte(profileStart)...))},
+		"a longer table":        {data: before(scan, jpegSegment(markDQT, append(make([]byte, 65), secret...)...)), unsound: true, undecoded: true},
+		"longer codes":          {data: before(scan, jpegSegment(markDHT, append(make([]byte, 17), secret...)...)), unsound: true, undecoded: true},
+		"a longer interval":     {data: before(scan, jpegSegment(markDRI, []byte("\x00\x00"+secret)...)), unsound: true, undecoded: true},
+		"a longer scan header":  {data: longScan, unsound: true, undecoded: true},
+		"a critical chunk":      {data: chunks(pngChunk("GPSx", secret))},
+		"no letter":             {data: chunks(pngChunk("\x00PSx", secret))},
+		"a palette's name":      {data: chunks(pngChunk("sPLT", secret))},
+		"a longer size":         {data: chunks(pngChunk("pHYs", "123456789"+secret))},
+		"a longer background":   {data: chunks(pngChunk("bKGD", secret))},
+		"a size again":          {data: chunks(pngChunk("pHYs", "123456789"), pngChunk("pHYs", secret[:9]))},
+		"a profile's name":      {data: chunks(pngChunk("iCCP", secret+"\x00\x00no zlib"))},
+		"behind a profile":      {data: chunks(behindProfile(secret))},
+		"in the end":            {data: append(grid[:len(grid)-12:len(grid)-12], pngChunk("IEND", secret)...), unsound: true, undecoded: true},
+		"in a longer palette":   {data: chunks(pngChunk("PLTE", strings.Repeat(secret, 30))), unsound: true, undecoded: true},
+	} {
+		needle := []byte(secret[:7])
+		if !bytes.Contains(test.data, needle) && name != "half a profile's part" {
+			t.Fatalf("%s: nothing is hidden", name)
+		}
+		pic, report, err := Fit(test.data, Options{})
+		if test.undecoded != (err != nil) || err == nil && (bytes.Contains(bytesOf(pic), needle) || report.Unchanged()) {
+			t.Errorf("%s: %v, %v", name, report, err)
+		}
+		pic, report, err = StripMetadata(test.data)
+		if test.unsound != (err != nil) || err == nil && (bytes.Contains(bytesOf(pic), needle) || report.Unchanged()) {
+			t.Errorf("%s: stripped: %v, %v", name, report, err)
+		}
+		if found, err := Inspect(test.data, Options{}); err == nil && found.Fits {
+			t.Errorf("%s: it fits: %+v", name, found)
+		}
+	}
+}
+
+// behindProfile is a chunk with a sound profile and something behind it.
+func behindProfile(secret string) []byte {
+	chunk := pngProfile(profileOf("RGB ", 700))
+	return pngChunk("iCCP", string(chunk[8:len(chunk)-4])+secret)
+}
+
+// TestOrientationOfAnotherType: some programs write a LONG where the standard has a SHORT.
+func TestOrientationOfAnotherType(t *testing.T) {
+	t.Parallel()
+	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+		block := append(tiffHeader(order, 8), tiffTable(order, 8, long(order, tagOrientation, 6))...)
+		found, err := Inspect(withSegments(jpegOf(t, photo(30, 20), 80), exifSegment(block)), Options{})
+		if err != nil || found.Orientation != 6 {
+			t.Errorf("%v: %+v, %v", order, found, err)
 		}
 	}
 }

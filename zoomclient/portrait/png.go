@@ -7,20 +7,23 @@ import (
 	"encoding/hex"
 	"hash/crc32"
 	"io"
+	"math"
+	"unicode"
 )
 
 const pngStart = "\x89PNG\r\n\x1a\n"
 
-// pngKept are the ancillary chunks that say what the pixels mean. They carry nothing else.
-var pngKept = map[string]bool{
-	"bKGD": true, "cHRM": true, "cICP": true, "cLLI": true, "gAMA": true, "hIST": true, "iCCP": true, "mDCV": true,
-	"pHYs": true, "sBIT": true, "sPLT": true, "sRGB": true, "tRNS": true,
+// pngSizes are the chunks that decoding needs, and those that say what the pixels mean, with the most bytes each of them has.
+var pngSizes = map[string]int{
+	"IHDR": 13, "PLTE": 3 * 256, "IDAT": math.MaxInt, "IEND": 0,
+	"bKGD": 6, "cHRM": 32, "cICP": 4, "cLLI": 8, "gAMA": 4, "iCCP": math.MaxInt, "mDCV": 24, "pHYs": 9, "sBIT": 4, "sRGB": 1, "tRNS": 256,
 }
 
-// readPNG walks the chunks to IEND. Kept are those that decoding needs and those of pngKept; of an animation that is the
-// image which is shown where animations are not.
+// readPNG walks the chunks to IEND. Kept are those of pngSizes, once each but for the image's data; of an animation that is
+// the image which is shown where animations are not.
 func readPNG(data []byte) contents {
 	c := contents{kept: [][]byte{data[:len(pngStart)]}}
+	seen, unsound := map[string]bool{}, false
 	for pos := len(pngStart); ; {
 		rest := data[pos:]
 		if len(rest) < 12 { // length, type and CRC
@@ -32,13 +35,23 @@ func readPNG(data []byte) contents {
 		}
 		kind, content, chunk := string(rest[4:8]), rest[8:8+length], rest[:12+length]
 		pos += len(chunk)
-		if critical := kind[0]&0x20 == 0; critical || pngKept[kind] {
+		switch most, known := pngSizes[kind]; {
+		case !known:
+			c.readMetadata(kind, content)
+		case len(content) > most, seen[kind] && kind != "IDAT", kind == "iCCP" && !c.readProfile(content):
+			c.note(MetadataOther)
+			unsound = unsound || isNeeded(kind)
+		default:
 			c.keep(chunk)
+			c.readChunk(kind, content)
+			seen[kind] = true
 		}
-		c.readChunk(kind, content)
 		if kind == "IEND" {
 			if pos < len(data) {
 				c.note(MetadataTrailing)
+			}
+			if unsound {
+				return c.unfinished()
 			}
 			return c
 		}
@@ -50,14 +63,37 @@ func (c *contents) readChunk(kind string, content []byte) {
 	case "IHDR":
 		if len(content) == 13 {
 			depth, colours := content[8], content[9]
-			c.plain, c.alpha = depth <= 8, colours&4 != 0
+			c.plain, c.alpha, c.grey = depth <= 8, colours&4 != 0, colours&2 == 0
 		}
 	case "tRNS":
 		c.alpha = true
-	case "iCCP":
-		if _, compressed, ok := bytes.Cut(content, []byte{0}); ok && len(compressed) > 1 {
-			c.profile = c.inflate(compressed[1:]) // behind the method, of which there is one
-		}
+	}
+}
+
+// isNeeded reports whether the pixels are others without a chunk.
+func isNeeded(kind string) bool { return kind == "tRNS" || kind[0]&0x20 == 0 }
+
+// readProfile reports whether the chunk holds a sound ICC profile for these colours, and nothing behind it.
+func (c *contents) readProfile(content []byte) bool {
+	_, compressed, ok := bytes.Cut(content, []byte{0})
+	if !ok || len(compressed) < 2 {
+		return false
+	}
+	rest := bytes.NewReader(compressed[1:]) // behind the method, of which there is one
+	r, err := zlib.NewReader(rest)
+	if err != nil {
+		return false
+	}
+	profile, err := io.ReadAll(io.LimitReader(r, maxInflated))
+	if err != nil || rest.Len() > 0 || !isProfile(profile, c.grey) {
+		return false
+	}
+	c.profile = profile
+	return true
+}
+
+func (c *contents) readMetadata(kind string, content []byte) {
+	switch kind {
 	case "eXIf":
 		c.noteExif(content)
 	case "tEXt", "zTXt", "iTXt":
@@ -67,9 +103,7 @@ func (c *contents) readChunk(kind string, content []byte) {
 	case "acTL", "fcTL", "fdAT":
 		c.note(MetadataImages)
 	default:
-		if kind[0]&0x20 != 0 && !pngKept[kind] {
-			c.note(MetadataOther)
-		}
+		c.note(MetadataOther)
 	}
 }
 
@@ -107,11 +141,16 @@ func (c *contents) readText(kind string, content []byte) {
 
 // rawProfile decodes ImageMagick's form: a name, a length, then hexadecimal digits in lines.
 func rawProfile(text []byte) []byte {
-	fields := bytes.Fields(text)
-	if len(fields) < 3 {
-		return nil
+	for range 2 {
+		text = bytes.TrimLeftFunc(text, unicode.IsSpace)
+		text = text[max(bytes.IndexFunc(text, unicode.IsSpace), 0):]
 	}
-	digits := bytes.Join(fields[2:], nil)
+	digits := bytes.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, text[:min(len(text), maxInflated)])
 	profile := make([]byte, len(digits)/2)
 	n, _ := hex.Decode(profile, digits)
 	return profile[:n]

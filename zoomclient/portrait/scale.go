@@ -192,9 +192,9 @@ func flatten(img *image.RGBA) bool {
 		if alpha := img.Pix[i+3]; alpha != 0xff {
 			flattened = true
 			white := 0xff - alpha
-			img.Pix[i] += white
-			img.Pix[i+1] += white
-			img.Pix[i+2] += white
+			for c := range 3 {
+				img.Pix[i+c] = min(img.Pix[i+c], alpha) + white // decoders do not all keep colours within alpha
+			}
 			img.Pix[i+3] = 0xff
 		}
 	}
