@@ -162,7 +162,7 @@ func (p plain) Unwrap() error { return p.error }
 // readPhoto reads what need not be a picture that Zoom takes. LoadPicture knows what is no file at all.
 func (c *command) readPhoto(ctx context.Context, file string) ([]byte, error) {
 	if file == fromStdin {
-		return readStdin(ctx, func() ([]byte, error) { return readLimited(c.stdin) })
+		return heeding(ctx, func() ([]byte, error) { return readLimited(c.stdin) })
 	}
 	if _, err := zoomclient.LoadPicture(file); err != nil && !isBadPicture(err) {
 		return nil, err

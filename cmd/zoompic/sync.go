@@ -117,7 +117,7 @@ Exit codes: 0 done, 1 somebody's picture failed, 2 usage or unclear source, 3 cr
 	flags.BoolVar(&f.force, "force", false, "send everything, whatever the state file remembers")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "check everything and show what would be sent; needs no credentials")
 	flags.BoolVar(&f.wait, "wait", false, "wait for the end of a daily limit instead of ending")
-	flags.DurationVar(&f.timeout, "timeout", 0, "end the run after this long, as an interrupt does; 0 for no limit")
+	flags.DurationVar(&f.timeout, "timeout", 0, "end the run after this long as an interrupt does, with exit code 1; 0 for no limit")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 	flags.StringVar(&f.report, "report", "", "write what became of everybody to this file: .csv, .jsonl or .html")
 	return cmd
@@ -207,12 +207,7 @@ func (c *command) syncSource(ctx context.Context, f *syncFlags) error {
 }
 
 func (c *command) readSource(ctx context.Context, f *syncFlags) (*source.Source, error) {
-	open := func() (*source.Source, error) { return source.Open(f.source, f.recursive, c.stdin) }
-	read := func() (*source.Source, error) { return open() }
-	if f.source == source.Stdin {
-		read = func() (*source.Source, error) { return readStdin(ctx, open) }
-	}
-	src, err := read()
+	src, err := heeding(ctx, func() (*source.Source, error) { return source.Open(f.source, f.recursive, c.stdin) })
 	switch {
 	case ctx.Err() != nil:
 		return nil, interruption(ctx, "; nothing was sent")

@@ -207,3 +207,87 @@ func TestSyncTimeout(t *testing.T) {
 		}
 	})
 }
+
+// TestRefusalThatZoomHasRevoked is forgotten when Zoom takes the same picture after all.
+func TestRefusalThatZoomHasRevoked(t *testing.T) {
+	zoom := newTestZoom(t)
+	dir := team(t, map[string][]byte{"ada@example.com": face(1)})
+	zoom.answers(func(w http.ResponseWriter, r *http.Request, _ string) bool { return refuses(w, r, 400, 300, "") })
+	zoom.expect(t, exitFailed, "0 uploaded, 0 unchanged, 1 failed, 0 pending", dir)
+	zoom.answers(nil)
+	zoom.expect(t, exitFailed, "0 uploaded, 0 unchanged, 1 failed, 0 pending", dir) // from memory
+	zoom.expect(t, exitDone, "1 uploaded, 0 unchanged, 0 failed, 0 pending", "--force", dir)
+	putFace(t, dir, "ada@example.com", face(2), time.Now())
+	zoom.expect(t, exitDone, "1 uploaded, 0 unchanged, 0 failed, 0 pending", dir)
+	putFace(t, dir, "ada@example.com", face(1), time.Now())
+	zoom.expect(t, exitDone, "1 uploaded, 0 unchanged, 0 failed, 0 pending", dir)
+}
+
+// TestRefusedAfterALostAnswer says that the picture may be there.
+func TestRefusedAfterALostAnswer(t *testing.T) {
+	zoom := newTestZoom(t)
+	var lost atomic.Bool
+	zoom.answers(func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if !lost.Swap(true) {
+			zoom.Handler.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		}
+		return refuses(w, r, 400, 300, "")
+	})
+	stdout, _ := zoom.expect(t, exitFailed, "0 uploaded, 0 unchanged, 1 failed, 0 pending", team(t, map[string][]byte{"ada@example.com": face(1)}))
+	if !strings.Contains(stdout, "(an earlier attempt may have set the picture)") {
+		t.Error(stdout)
+	}
+}
+
+// TestSentInAnEarlierRound, with no answer: a later round in which it was not tried does not make it unsent.
+func TestSentInAnEarlierRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := &testZoom{Handler: zoomtest.New()}
+		ctx, interrupt := context.WithCancel(t.Context())
+		lost, limited := make(chan struct{}), atomic.Int32{}
+		z.answers(func(w http.ResponseWriter, r *http.Request, user string) bool {
+			switch user {
+			case "ada@example.com": // goes alone
+				return false
+			case "bob@example.com":
+				<-lost
+			case "zoe@example.com":
+				select {
+				case <-lost:
+				default:
+					z.Handler.ServeHTTP(httptest.NewRecorder(), r)
+					close(lost)
+					panic(http.ErrAbortHandler)
+				}
+			}
+			limited.Add(1)
+			w.Header().Set("X-RateLimit-Type", "Daily-limit")
+			w.Header().Set("Retry-After", "7200")
+			return refuses(w, r, 429, 429, "")
+		})
+		time.AfterFunc(3*time.Hour, interrupt)
+		dir := team(t, map[string][]byte{"ada@example.com": face(1), "bob@example.com": face(2), "zoe@example.com": face(3)})
+		code, stdout := z.virtually(ctx, io.Discard, "--wait", "--workers=2", dir)
+		if _, held := z.Picture("zoe@example.com"); !held || code != exitInterrupted || limited.Load() != 2 ||
+			!strings.Contains(stdout, "pending: 1 × sent, but no answer came; the next run sends it once more\n  what to do: run again\n  zoe@example.com") {
+			t.Errorf("exit %d, held %v, %d limited\n%s", code, held, limited.Load(), stdout)
+		}
+	})
+}
+
+// TestTimeLimitIsNoSignal: nobody is told that another one would end the run at once.
+func TestTimeLimitIsNoSignal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := &testZoom{Handler: zoomtest.New()}
+		z.answers(func(_ http.ResponseWriter, r *http.Request, _ string) bool {
+			wait(r.Context(), time.Hour)
+			return false
+		})
+		var stderr bytes.Buffer
+		code, _ := z.virtually(t.Context(), &stderr, "--timeout", "1s", "--workers", "9000000000000000", team(t, map[string][]byte{"ada@example.com": face(1)}))
+		if code != exitFailed || !strings.Contains(stderr.String(), ": waiting up to 10 s for 1 upload\n") {
+			t.Errorf("exit %d: %s", code, &stderr)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -156,3 +157,27 @@ func TestFailedOutputHidesNothing(t *testing.T) {
 type fullDevice struct{}
 
 func (fullDevice) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// TestInterruptWaitsForNoFaces: those who were not sent are in the report, without being decoded.
+func TestInterruptWaitsForNoFaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := &testZoom{Handler: zoomtest.New()}
+		ctx, interrupt := context.WithCancel(t.Context())
+		z.answers(func(http.ResponseWriter, *http.Request, string) bool {
+			interrupt()
+			return false
+		})
+		path := filepath.Join(t.TempDir(), "out.html")
+		dir := team(t, map[string][]byte{"ada@example.com": face(1), "bob@example.com": face(2)})
+		z.virtually(ctx, io.Discard, "--report", path, dir)
+		interrupted, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(interrupted, []byte("bob@example.com")) || bytes.Contains(interrupted, []byte("data:image/jpeg")) {
+			t.Errorf("%v\n%s", err, interrupted)
+		}
+		z.answers(nil)
+		z.virtually(t.Context(), io.Discard, "--report", path, dir)
+		if whole, err := os.ReadFile(path); err != nil || !bytes.Contains(whole, []byte("data:image/jpeg")) {
+			t.Errorf("the control: %v, no face in\n%s", err, whole)
+		}
+	})
+}

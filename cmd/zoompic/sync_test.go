@@ -478,9 +478,18 @@ func TestAppFailures(t *testing.T) {
 // inProcess reaches a handler without a network, so that time can be virtual.
 type inProcess struct{ http.Handler }
 
-func (p inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
+func (p inProcess) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	recorder := httptest.NewRecorder()
 	defer req.Body.Close()
+	defer func() {
+		switch value := recover(); value {
+		case nil:
+		case http.ErrAbortHandler: // as for a server
+			err = io.ErrUnexpectedEOF
+		default:
+			panic(value)
+		}
+	}()
 	server := req.Clone(req.Context())
 	server.RequestURI = req.URL.RequestURI()
 	p.ServeHTTP(recorder, server)

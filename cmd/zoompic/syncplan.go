@@ -100,6 +100,7 @@ func (r *syncRun) load(it *item, memory *bytes.Buffer) (zoomclient.Picture, erro
 		File: it.row.File, Stamp: stamp, SHA256: hex.EncodeToString(digest[:]), At: now, Type: pic.ContentType(), Width: width, Height: height,
 		GPS: inspect(memory.Bytes()).GPS,
 	})
+	it.picture.Size = pic.Size() // the stamp has none if the file has just changed
 	return pic, nil
 }
 

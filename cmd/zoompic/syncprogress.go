@@ -206,12 +206,16 @@ func (p *progress) inFlight() int {
 	return n
 }
 
-// interrupted is told even with --quiet: somebody sits and waits.
-func (p *progress) interrupted(inFlight int) {
+// ending is told even with --quiet: somebody sits and waits.
+func (p *progress) ending(inFlight int, why error) {
 	if p.bar != nil {
 		p.bar.Clear()
 	}
-	fmt.Fprintf(p.stderr, "zoompic: interrupted: waiting up to %.0f s for %s; again to stop at once\n", grace.Seconds(), plural(inFlight, "upload"))
+	told, hint := "interrupted", "; again to stop at once"
+	if why == errTimeout {
+		told, hint = why.Error(), "" // no signal has come yet
+	}
+	fmt.Fprintf(p.stderr, "zoompic: %s: waiting up to %.0f s for %s%s\n", told, grace.Seconds(), plural(inFlight, "upload"), hint)
 }
 
 // logger counts what the client logs, and passes it on with --verbose.

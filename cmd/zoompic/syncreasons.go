@@ -34,7 +34,11 @@ func (f rowFailure) reason() string {
 func explain(err error) rowFailure {
 	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "zoom: "), "stopped: ")
 	if answer, ok := errors.AsType[*zoomclient.Error](err); ok {
-		return explainAnswer(answer)
+		f := explainAnswer(answer)
+		if errors.Is(err, zoomclient.ErrUnconfirmed) {
+			f.Detail = strings.TrimPrefix(f.Detail+"; an earlier attempt may have set the picture", "; ")
+		}
+		return f
 	}
 	for _, class := range []error{
 		zoomclient.ErrInvalidUserID, zoomclient.ErrEmptyPicture, zoomclient.ErrTooLarge, zoomclient.ErrUnsupportedFormat, zoomclient.ErrDamagedPicture,

@@ -49,6 +49,9 @@ func (r *syncRun) reportRows(ctx context.Context) iter.Seq[report.Row] {
 // face is the picture for a report. What fits only by --fit is fitted again, in small: what Zoom got is not kept, an
 // unchanged one was not made in this run, and the file itself may be one that lies on its side or no browser shows.
 func (r *syncRun) face(ctx context.Context, it *item) ([]byte, error) {
+	if ctx.Err() != nil { // who has interrupted a run waits for its report, and not for faces
+		return nil, ctx.Err()
+	}
 	if r.fitter != nil {
 		return r.fitter.preview(ctx, it.row)
 	}

@@ -93,12 +93,13 @@ func (r *syncRun) limit() (pause time.Duration, limited bool) {
 	return pause, limited
 }
 
-// unsent is what is to be sent still, and what a rate limit left: it may work when that is over.
+// unsent is what is to be sent still, and what a rate limit left: it may work when that is over. Why that was left is
+// remembered until it is tried again, for Zoom may have the picture.
 func (r *syncRun) unsent() []*item {
 	var queue []*item
 	for _, it := range r.items {
 		if it.outcome == "" || it.outcome == report.Pending {
-			it.outcome, it.failure, it.undone = "", rowFailure{}, nil
+			it.outcome, it.failure = "", rowFailure{}
 			queue = append(queue, it)
 		}
 	}
@@ -109,11 +110,12 @@ func (r *syncRun) unsent() []*item {
 func (r *syncRun) round(interrupt context.Context, queue []*item) (stopCause error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(interrupt))
 	defer cancel(nil)
-	defer context.AfterFunc(interrupt, func() { r.endInOrder(ctx, cancel) })()
+	defer context.AfterFunc(interrupt, func() { r.endInOrder(ctx, context.Cause(interrupt), cancel) })()
 
 	r.byUser = map[string]*item{}
-	r.slots = make(chan *bytes.Buffer, r.flags.workers)
-	for range r.flags.workers {
+	workers := min(r.flags.workers, len(queue))
+	r.slots = make(chan *bytes.Buffer, workers)
+	for range workers {
 		r.slots <- nil
 	}
 	if r.fitter != nil {
@@ -126,7 +128,7 @@ func (r *syncRun) round(interrupt context.Context, queue []*item) (stopCause err
 		defer close(settled)
 		r.settleAll(outcomes, cancel)
 	}()
-	for o := range r.target.client.UploadPictures(ctx, r.uploads(ctx, interrupt, queue), r.flags.workers) {
+	for o := range r.target.client.UploadPictures(ctx, r.uploads(ctx, interrupt, queue), workers) {
 		if errors.Is(o.Err, zoomclient.ErrStopped) {
 			stopCause = o.Err
 			continue
@@ -140,7 +142,7 @@ func (r *syncRun) round(interrupt context.Context, queue []*item) (stopCause err
 }
 
 // endInOrder leaves uploads in flight 10 seconds to end, but none to those that only wait before their next attempt.
-func (r *syncRun) endInOrder(ctx context.Context, cancel context.CancelCauseFunc) {
+func (r *syncRun) endInOrder(ctx context.Context, why error, cancel context.CancelCauseFunc) {
 	const look = 100 * time.Millisecond // by the first one, those that waited for their turn have ended
 	told := false
 	for end := time.Now().Add(grace); time.Now().Before(end); {
@@ -153,7 +155,7 @@ func (r *syncRun) endInOrder(ctx context.Context, cancel context.CancelCauseFunc
 			return
 		}
 		if !told {
-			r.progress.interrupted(inFlight)
+			r.progress.ending(inFlight, why)
 			told = true
 		}
 	}
@@ -302,11 +304,15 @@ func (r *syncRun) settle(batch []zoomclient.Outcome) {
 func (it *item) conclude(o zoomclient.Outcome) (p state.Person, changed bool) {
 	it.result = o.Result
 	it.requests += o.Result.Attempts
+	it.undone = nil
 	p = it.known
 	switch {
 	case o.Err == nil:
 		it.outcome, it.when = report.Uploaded, time.Now()
 		p.Done, p.DoneAt, p.Seen, p.Fitted = it.seen.SHA256, it.when, it.seen, state.Picture{}
+		if p.Refusal != nil && p.Refusal.SHA256 == it.seen.SHA256 {
+			p.Refusal = nil // Zoom has changed its mind
+		}
 		if it.fit != nil {
 			p.Fitted = it.picture
 		}
@@ -360,7 +366,7 @@ func (r *syncRun) leavePending(ctx context.Context) {
 			continue
 		}
 		if it.outcome == "" {
-			it.outcome, it.failure = report.Pending, explainPending(cause)
+			it.outcome, it.failure = report.Pending, explainPending(cmp.Or(it.undone, cause))
 		}
 		r.ended(it)
 	}

@@ -84,7 +84,7 @@ func (r *syncRun) printItem(it *item) {
 	r.outError = cmp.Or(r.outError, err)
 }
 
-// conclude prints the summary, writes the report, and says how the command ends. What cannot be written is told, but does
+// conclude writes the report, prints the summary, and says how the command ends. What cannot be written is told, but does
 // not hide why the run ended.
 func (r *syncRun) conclude(ctx context.Context) error {
 	if r.flags.dryRun {
@@ -96,6 +96,10 @@ func (r *syncRun) conclude(ctx context.Context) error {
 	if mistake != nil {
 		s.Exit = exitFailed
 	}
+	unreported := r.writeReport(ctx)
+	if unreported != nil {
+		s.Exit = exitFailed
+	}
 	if end != nil {
 		s.Exit = end.Exit
 		if !end.printed {
@@ -103,7 +107,7 @@ func (r *syncRun) conclude(ctx context.Context) error {
 		}
 	}
 	printed := r.print(s, "%s", r.text(s))
-	unwritten := []error{mistake, cmp.Or(r.outError, printed), r.writeReport(ctx)}
+	unwritten := []error{mistake, cmp.Or(r.outError, printed), unreported}
 	if end == nil {
 		return r.tellAllButFirst(unwritten)
 	}
@@ -183,7 +187,7 @@ func (r *syncRun) ending(ctx context.Context) *failure {
 		return newFailure(exitState, "", r.stateError)
 	case s.Pending > 0 && ctx.Err() != nil:
 		return interruption(ctx, fmt.Sprintf(" with %d still to be sent; run again to go on", s.Pending))
-	case r.stopCause != nil:
+	case r.stopCause != nil && (s.Pending > 0 || ctx.Err() == nil): // an interrupt that came too late for anybody is none
 		return newFailure(exitCode(ctx, r.stopCause), "", r.stopCause)
 	case s.Pending > 0:
 		return r.endingOfPending(ctx, s.Pending)

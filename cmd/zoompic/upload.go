@@ -150,11 +150,11 @@ func (c *command) readPicture(ctx context.Context, file string) (zoomclient.Pict
 	if file != fromStdin {
 		return zoomclient.LoadPicture(file)
 	}
-	return readStdin(ctx, func() (zoomclient.Picture, error) { return zoomclient.ReadPicture(c.stdin) })
+	return heeding(ctx, func() (zoomclient.Picture, error) { return zoomclient.ReadPicture(c.stdin) })
 }
 
-// readStdin returns what read does, or when ctx ends.
-func readStdin[T any](ctx context.Context, read func() (T, error)) (T, error) {
+// heeding returns what read does, or when ctx ends.
+func heeding[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error

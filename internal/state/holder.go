@@ -67,4 +67,20 @@ func isGone(pid int) bool {
 	return errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
-func removeHolder(path string) { os.Remove(notePath(path)) }
+// removeHolder removes a note, and no file of somebody else that is called as one would be.
+func removeHolder(path string) {
+	note := notePath(path)
+	info, err := os.Lstat(note)
+	if err != nil {
+		return
+	}
+	isNote := info.Mode()&os.ModeSymlink != 0 // somebody's trap, which holds nothing
+	if info.Mode().IsRegular() {
+		var h holder
+		data, err := os.ReadFile(note)
+		isNote = err == nil && json.Unmarshal(data, &h) == nil && h.PID != 0
+	}
+	if isNote {
+		os.Remove(note)
+	}
+}

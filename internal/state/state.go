@@ -98,17 +98,16 @@ func Open(path, account string) (*State, error) {
 	_, err := os.Lstat(path)
 	created := errors.Is(err, os.ErrNotExist)
 	db, err := open(path, false)
-	if err == nil {
-		if err = guarded(func() error { return db.Update(func(tx *bbolt.Tx) error { return claim(tx, account) }) }); err != nil {
-			db.Close()
-			err = unusable(path, err)
-		}
-	}
-	if _, locked := errors.AsType[*LockedError](err); err != nil && created && !locked {
-		os.Remove(path) // what a full disk let come into being would block the next run
-	}
 	if err != nil {
+		if _, locked := errors.AsType[*LockedError](err); created && !locked {
+			os.Remove(path) // what a full disk let come into being would block the next run
+		}
 		return nil, err
+	}
+	// What was opened is not removed, whatever is wrong with it: it may be another run's by now.
+	if err := guarded(func() error { return db.Update(func(tx *bbolt.Tx) error { return claim(tx, account) }) }); err != nil {
+		db.Close()
+		return nil, unusable(path, err)
 	}
 	return &State{db: db, path: path, held: writeHolder(path)}, nil
 }
@@ -291,10 +290,8 @@ const startOver = "move it away to start over, which sends every picture once mo
 
 // claim makes a file that knows nobody this account's.
 func claim(tx *bbolt.Tx, account string) error {
-	if tx.Bucket(metaBucket) != nil {
-		if err := check(tx, account); err != nil {
-			return err
-		}
+	if err := check(tx, account); err != nil {
+		return err
 	}
 	meta, err := tx.CreateBucketIfNotExists(metaBucket)
 	if err != nil {
@@ -310,8 +307,8 @@ func claim(tx *bbolt.Tx, account string) error {
 func check(tx *bbolt.Tx, account string) error {
 	meta := tx.Bucket(metaBucket)
 	if meta == nil {
-		if account == "" {
-			return nil
+		if first, _ := tx.Cursor().First(); first == nil {
+			return nil // a run ended before it had claimed it
 		}
 		return errors.New("it is no state file of zoompic; " + startOver)
 	}

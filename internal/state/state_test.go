@@ -103,10 +103,15 @@ func TestSecondRunIsToldWhoHoldsTheFile(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	note, err := os.ReadFile(notePath(path))
+	if err != nil {
+		t.Fatal(err)
+	}
 	os.WriteFile(notePath(path), []byte("{"), 0o600)
 	if _, err := Open(path, account); err == nil || !strings.Contains(err.Error(), "another run holds it") {
 		t.Errorf("with a broken note: %v", err)
 	}
+	os.WriteFile(notePath(path), note, 0o600)
 	first.Close()
 	if _, err := os.Stat(notePath(path)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the note is left: %v", err)
@@ -335,5 +340,79 @@ func TestHolds(t *testing.T) {
 		if got := test.seen.Holds(test.file, "square", test.now); got != test.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// TestFilesOfOthersStay: one that is called as a note would be, and another program's database.
+func TestFilesOfOthersStay(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "poetry")
+	os.WriteFile(notePath(path), []byte("[[package]]"), 0o600)
+	opened(t, path).Close()
+	if content, err := os.ReadFile(notePath(path)); string(content) != "[[package]]" {
+		t.Errorf("%q, %v", content, err)
+	}
+
+	foreign := filepath.Join(t.TempDir(), "grafana")
+	db, err := bbolt.Open(foreign, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("dashboards")); return err }); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	before, _ := os.ReadFile(foreign)
+	for name, open := range map[string]func(string, string) (*State, error){"run": Open, "dry run": View} {
+		if _, err := open(foreign, account); err == nil || !strings.Contains(err.Error(), "it is no state file of zoompic") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if after, _ := os.ReadFile(foreign); !bytes.Equal(before, after) {
+		t.Error("another program's file was written to")
+	}
+}
+
+// TestUnclaimedFile is what a run leaves that is killed right after it made the file.
+func TestUnclaimedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	view, err := View(path, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	view.Close()
+	opened(t, path)
+}
+
+// TestRefusedFileIsNotRemoved, though it came into being while it was asked for: another run made it.
+func TestRefusedFileIsNotRemoved(t *testing.T) {
+	for range 20 {
+		path := filepath.Join(t.TempDir(), "s")
+		var both sync.WaitGroup
+		both.Go(func() {
+			if s, err := Open(path, account); err == nil {
+				s.Put(map[string]Person{"ada": {Done: "d"}})
+				s.Close()
+			}
+		})
+		both.Go(func() {
+			if s, err := Open(path, "account B"); err == nil {
+				s.Put(map[string]Person{"bob": {Done: "d"}})
+				s.Close()
+			}
+		})
+		both.Wait()
+		view, err := View(path, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(view.people) == 0 {
+			t.Fatal("what a run has remembered is gone")
+		}
+		view.Close()
 	}
 }
