@@ -25,23 +25,28 @@ const (
 	minGap       = time.Millisecond
 )
 
-// wait keeps the gap.
+// wait keeps the gap. Nobody holds a turn before it has come: who gives up while it waits costs the others nothing.
 func (t *throttle) wait(ctx context.Context) error {
-	if d := t.reserve(time.Now()); d > 0 {
-		return sleep(ctx, d)
+	for {
+		d := t.take(time.Now())
+		if d == 0 {
+			return ctx.Err()
+		}
+		if err := sleep(ctx, d); err != nil {
+			return err
+		}
 	}
-	return ctx.Err()
 }
 
-func (t *throttle) reserve(now time.Time) time.Duration {
+// take takes the turn if it has come, or returns when it will.
+func (t *throttle) take(now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	begin := now
 	if t.gap > 0 && t.next.After(now) {
-		begin = t.next
+		return t.next.Sub(now)
 	}
-	t.next = begin.Add(t.gap)
-	return begin.Sub(now)
+	t.next = now.Add(t.gap)
+	return 0
 }
 
 // begins notes an attempt. What comes a second or more after another is no pace.

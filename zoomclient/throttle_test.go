@@ -1,6 +1,8 @@
 package zoomclient
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -129,4 +131,34 @@ func TestContendedAccount(t *testing.T) {
 	if share, _ := run(func(c *Client) { c.throttle.calm = time.Now().Add(1000 * time.Hour) }); share < 0.04 {
 		t.Errorf("the control: without the throttle only %.2f %% were refused", 100*share)
 	}
+}
+
+// TestGivenUpTurnsCostNothing: those that wait behind many who gave up have their turn as if these had never been.
+func TestGivenUpTurnsCostNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := throttle{gap: time.Second, next: time.Now().Add(time.Second)}
+		var group sync.WaitGroup
+		for range 100 {
+			group.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+				defer cancel()
+				if err := throttle.wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		start := time.Now()
+		for range 3 { // and those who do not give up keep the gap
+			group.Go(func() {
+				if err := throttle.wait(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if spent := time.Since(start); spent != 2990*time.Millisecond {
+			t.Errorf("three turns took %v", spent)
+		}
+	})
 }
