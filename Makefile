@@ -21,7 +21,7 @@ test:
 
 test-report: ## open an HTML report in headless Chromium; SCREENSHOTS=FOLDER leaves pictures of it there
 	@if [ -z "$(CHROMIUM)" ]; then echo 'test-report: NOT RUN, there is no Chromium here (on Debian: apt-get install chromium)'; \
-	else CHROMIUM="$(CHROMIUM)" $(GO) test -tags chromium -count=1 -v -run '^TestChromium' ./internal/report; fi
+	else CHROMIUM="$(CHROMIUM)" $(GO) test -tags chromium -count=1 -v -run '^TestChromium' $(if $(SCREENSHOTS),,-skip Photographs) ./internal/report; fi
 
 generate: ## make api/ from openapi.yaml
 	$(GO) generate ./...

@@ -24,7 +24,10 @@ var (
 	//go:embed page.tmpl
 	pageTemplate string
 
-	page = template.Must(template.New("page").Funcs(template.FuncMap{"thousands": thousands[int]}).Parse(pageTemplate))
+	// page is parsed when it is wanted: the start of every command would wait for it.
+	page = sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("page").Funcs(template.FuncMap{"thousands": thousands[int]}).Parse(pageTemplate))
+	})
 
 	// securityPolicy allows the page its own style, script and thumbnails, and nothing from anywhere else.
 	securityPolicy = fmt.Sprintf("default-src 'none'; img-src data:; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
@@ -71,7 +74,7 @@ func writeHTML(w io.Writer, r Report, dir string) (err error) {
 		}
 	}
 	head := newPageHead(r, sections)
-	if err := page.ExecuteTemplate(w, "head", head); err != nil {
+	if err := page().ExecuteTemplate(w, "head", head); err != nil {
 		return err
 	}
 	for _, s := range head.Sections {
@@ -79,7 +82,7 @@ func writeHTML(w io.Writer, r Report, dir string) (err error) {
 			return err
 		}
 	}
-	return page.ExecuteTemplate(w, "foot", head)
+	return page().ExecuteTemplate(w, "foot", head)
 }
 
 func newPageHead(r Report, sections *sections) pageHead {

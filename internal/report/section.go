@@ -39,7 +39,7 @@ func (s *sections) add(row pageRow) error {
 	}
 	section := s.of[row.Outcome]
 	section.Count++
-	return page.ExecuteTemplate(section.rows, "row", row)
+	return page().ExecuteTemplate(section.rows, "row", row)
 }
 
 // list has the sections in the order in which a page shows them.
@@ -62,7 +62,7 @@ func (s *sections) remove() error {
 }
 
 func (s *section) copyTo(w io.Writer) error {
-	if err := page.ExecuteTemplate(w, "section", s); err != nil {
+	if err := page().ExecuteTemplate(w, "section", s); err != nil {
 		return err
 	}
 	if err := s.rows.Flush(); err != nil {
@@ -74,7 +74,7 @@ func (s *section) copyTo(w io.Writer) error {
 	if _, err := io.Copy(w, s.file); err != nil {
 		return err
 	}
-	return page.ExecuteTemplate(w, "section end", s)
+	return page().ExecuteTemplate(w, "section end", s)
 }
 
 // Name is the outcome as a heading.
