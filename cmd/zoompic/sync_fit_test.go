@@ -158,23 +158,17 @@ func TestSyncFitJSON(t *testing.T) {
 func TestSyncFitFails(t *testing.T) {
 	zoom := newTestZoom(t)
 	whole := photo(t, 300, 200)
-	zoom.fitFunc = func(ctx context.Context, data []byte, options portrait.Options) (zoomclient.Picture, portrait.Report, error) {
-		if bytes.Equal(data, []byte(webp)) {
-			panic("index out of range")
-		}
-		return portrait.FitContext(ctx, data, options)
-	}
 	dir := team(t, map[string][]byte{
-		"ada@example.com": whole, "cut@example.com": whole[:len(whole)-30], "heic@example.com": []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"), "bomb@example.com": []byte(webp), "text@example.com": []byte("hello"),
+		"ada@example.com": whole, "cut@example.com": whole[:len(whole)-30], "heic@example.com": []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"), "web@example.com": []byte(webp), "text@example.com": []byte("hello"),
 	})
 	huge := filepath.Join(dir, "huge@example.com.png")
 	putFile(t, dir, filepath.Base(huge), whole, time.Now())
 	if err := os.Truncate(huge, maxPhoto+1); err != nil {
 		t.Fatal(err)
 	}
-	stdout, _ := zoom.expect(t, exitFailed, "6 people: 1 uploaded, 0 unchanged, 5 failed, 0 pending", "--fit", dir)
+	stdout, _ := zoom.expect(t, exitFailed, "6 people: 2 uploaded, 0 unchanged, 4 failed, 0 pending", "--fit", dir)
 	for _, want := range []string{
-		"failed: 2 × the picture is damaged\n", "cut@example.com.png  (the JPEG cannot be decoded", "bomb@example.com.png  (it cannot be decoded (index out of range)",
+		"failed: 1 × the picture is damaged\n", "cut@example.com.png  (the JPEG cannot be decoded",
 		"failed: 2 × not a format that Zoom takes\n", "heic@example.com.png  (this is a HEIC picture", "huge@example.com.png  (it has more than 67108864 bytes",
 	} {
 		if !strings.Contains(stdout, want) {

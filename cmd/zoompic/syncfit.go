@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -93,18 +92,8 @@ func (f *fitter) make(ctx context.Context, row *source.Row, options portrait.Opt
 		return made
 	}
 	defer f.pixels.Release(pixels)
-	f.fitInto(ctx, made, data, options)
-	return made
-}
-
-// fitInto keeps what a hostile picture does to a decoder from ending the run of everybody else.
-func (f *fitter) fitInto(ctx context.Context, made *fitted, data []byte, options portrait.Options) {
-	defer func() {
-		if value := recover(); value != nil {
-			made.err = fmt.Errorf("%w: it cannot be decoded (%v); export or download it again", zoomclient.ErrDamagedPicture, value)
-		}
-	}()
 	made.pic, made.report, made.err = f.fit(ctx, data, options)
+	return made
 }
 
 // preview is what was made of a row's file, or will be, in small.

@@ -66,7 +66,7 @@ func open(data []byte, maxPixels int) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := f.config(bytes.NewReader(data))
+	config, err := guarded(func() (image.Config, error) { return f.config(bytes.NewReader(data)) })
 	if err != nil {
 		return nil, f.unreadable(err)
 	}
@@ -105,7 +105,7 @@ func (s *source) image() Image { return Image{s.format.name, s.width, s.height, 
 
 // decode cannot be interrupted but where the decoder reads.
 func (s *source) decode(ctx context.Context) (image.Image, error) {
-	img, err := s.format.decode(&reader{ctx, bytes.NewReader(s.data)})
+	img, err := guarded(func() (image.Image, error) { return s.format.decode(&reader{ctx, bytes.NewReader(s.data)}) })
 	switch {
 	case ctx.Err() != nil:
 		return nil, stopped(ctx)
@@ -115,6 +115,16 @@ func (s *source) decode(ctx context.Context) (image.Image, error) {
 		return nil, s.format.unreadable(fmt.Errorf("the image has %v, its header promised %v", img.Bounds(), s.canvas()))
 	}
 	return img, nil
+}
+
+// guarded keeps what a hostile picture may do to a decoder from ending the program.
+func guarded[T any](decode func() (T, error)) (result T, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("the decoder failed: %v", value)
+		}
+	}()
+	return decode()
 }
 
 // canvas is what the picture shows. The first frame of a GIF may cover only a part of it.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"image"
 	"image/color"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -277,5 +278,13 @@ func TestManyScans(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	}
+}
+
+// TestDecoderThatPanics damages nothing but the picture.
+func TestDecoderThatPanics(t *testing.T) {
+	src := &source{format: format{name: "WebP", decode: func(io.Reader) (image.Image, error) { panic("index out of range") }}}
+	if _, err := src.decode(t.Context()); !errors.Is(err, zoomclient.ErrDamagedPicture) || !strings.Contains(err.Error(), "the WebP cannot be decoded (the decoder failed: index out of range)") {
+		t.Error(err)
 	}
 }
