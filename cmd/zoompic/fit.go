@@ -187,7 +187,7 @@ func readLimited(r io.Reader) ([]byte, error) {
 	return data, err
 }
 
-// writePicture puts a whole file in place or none. Who may read what it replaces may read it, and nobody else.
+// writePicture puts a whole file in place or none. Nobody may read it who may not read what it replaces.
 func writePicture(path string, pic zoomclient.Picture) error {
 	mode := os.FileMode(0o666)
 	if info, err := os.Stat(path); err == nil {

@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zoompic/zoompic/internal/report"
+	"github.com/zoompic/zoompic/internal/source"
 	"github.com/zoompic/zoompic/zoomclient"
 	"github.com/zoompic/zoompic/zoomclient/zoomtest"
 )
@@ -290,4 +292,16 @@ func TestTimeLimitIsNoSignal(t *testing.T) {
 			t.Errorf("exit %d: %s", code, &stderr)
 		}
 	})
+}
+
+// TestInterruptTooLate for anybody: everybody has an outcome, and the run ended well.
+func TestInterruptTooLate(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for outcome, well := range map[report.Outcome]bool{report.Uploaded: true, report.Pending: false} {
+		r := &syncRun{source: &source.Source{}, stopCause: errInterrupted, items: []*item{{outcome: outcome}}}
+		if end := r.ending(ctx); well != (end == nil) {
+			t.Errorf("%s: %+v", outcome, end)
+		}
+	}
 }

@@ -158,6 +158,25 @@ type fullDevice struct{}
 
 func (fullDevice) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
+// TestJSONExit is the command's own, also when it is the report that fails.
+func TestJSONExit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := &testZoom{Handler: zoomtest.New()}
+		gone := filepath.Join(t.TempDir(), "gone")
+		if err := os.Mkdir(gone, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		z.answers(func(http.ResponseWriter, *http.Request, string) bool {
+			os.Remove(gone)
+			return false
+		})
+		code, stdout := z.virtually(t.Context(), io.Discard, "--json", "--report", filepath.Join(gone, "out.csv"), team(t, map[string][]byte{"ada@example.com": face(1)}))
+		if code != exitFailed || !strings.Contains(stdout, `"exit":1}`) {
+			t.Errorf("exit %d\n%s", code, stdout)
+		}
+	})
+}
+
 // TestInterruptWaitsForNoFaces: those who were not sent are in the report, without being decoded.
 func TestInterruptWaitsForNoFaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

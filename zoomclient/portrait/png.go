@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
-	"unicode"
 )
 
 const pngStart = "\x89PNG\r\n\x1a\n"
@@ -141,16 +140,13 @@ func (c *contents) readText(kind string, content []byte) {
 
 // rawProfile decodes ImageMagick's form: a name, a length, then hexadecimal digits in lines.
 func rawProfile(text []byte) []byte {
-	for range 2 {
-		text = bytes.TrimLeftFunc(text, unicode.IsSpace)
-		text = text[max(bytes.IndexFunc(text, unicode.IsSpace), 0):]
-	}
-	digits := bytes.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return -1
+	var digits []byte
+	before := 2
+	for field := range bytes.FieldsSeq(text[:min(len(text), maxInflated)]) {
+		if before--; before < 0 {
+			digits = append(digits, field...)
 		}
-		return r
-	}, text[:min(len(text), maxInflated)])
+	}
 	profile := make([]byte, len(digits)/2)
 	n, _ := hex.Decode(profile, digits)
 	return profile[:n]
